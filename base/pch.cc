@@ -1,0 +1,2 @@
+// Holds the precompiled header and nothing else.
+static_assert(__cplusplus >= 202002L);

@@ -1,0 +1,42 @@
+# Compiler, linker and sanitizer settings, shared by every target of ours through cluster_options.
+set(CLUSTER_SANITIZE "" CACHE STRING "Sanitizers for every target of ours, e.g. address,undefined")
+option(CLUSTER_FUZZ "Build the libFuzzer targets (clang only)" OFF)
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  # Precompiled headers need these two; see ccache(1), "Precompiled headers".
+  set(launcher ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+               CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${CCACHE_PROGRAM})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
+endif()
+
+find_program(MOLD_PROGRAM mold)
+
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+set(CMAKE_C_FLAGS_RELEASE "-O2 -DNDEBUG")
+find_package(Threads REQUIRED)
+
+add_library(cluster_options INTERFACE)
+target_link_libraries(cluster_options INTERFACE Threads::Threads)
+target_include_directories(cluster_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(cluster_options INTERFACE
+  -pthread -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wswitch-enum -Werror -g1 -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # ccache and precompiled headers: see ccache(1).
+  target_compile_options(cluster_options INTERFACE -Wthread-safety -Xclang -fno-pch-timestamp)
+else()
+  # g++ 12 sees overflows in std::string concatenation that are not there (GCC bug 105651).
+  target_compile_options(cluster_options INTERFACE -fpch-preprocess -Wno-restrict -Wno-array-bounds
+    -Wno-stringop-overflow)
+endif()
+if(MOLD_PROGRAM)
+  target_link_options(cluster_options INTERFACE -fuse-ld=mold)
+endif()
+if(CLUSTER_SANITIZE)
+  target_compile_options(cluster_options INTERFACE -fsanitize=${CLUSTER_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(cluster_options INTERFACE -fsanitize=${CLUSTER_SANITIZE})
+elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_compile_options(cluster_options INTERFACE -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+  target_compile_definitions(cluster_options INTERFACE _GLIBCXX_ASSERTIONS)
+endif()

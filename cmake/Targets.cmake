@@ -1,0 +1,49 @@
+# One small static library per folder, sources listed; one test program per unit under test.
+
+# cluster_library(NAME SOURCES a.cc ... DEPS lib ...)
+function(cluster_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS} cluster_options)
+  if(TARGET cluster_pch)
+    target_precompile_headers(${name} REUSE_FROM cluster_pch)
+  endif()
+endfunction()
+
+# cluster_binary(NAME SOURCES main.cc DEPS lib ...)
+function(cluster_binary name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} cluster_options)
+endfunction()
+
+# cluster_test(NAME LABEL unit|property|contract|integration|root|e2e|sim SOURCES a_test.cc ... DEPS lib ... [TIMEOUT s] [SERIAL]
+#              [PROGRAMS cluster-init ...])   programs that it runs
+# The program is NAME and so is the ctest entry. Sanitizer trees leave out what needs root, and style.
+function(cluster_test name)
+  cmake_parse_arguments(ARG "SERIAL" "LABEL;TIMEOUT" "SOURCES;DEPS;ARGS;PROGRAMS" ${ARGN})
+  if(CLUSTER_SANITIZE AND ARG_LABEL MATCHES "^(root|e2e|tidy)$")
+    return()
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main cluster_options)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name} ${ARG_ARGS})
+  if(ARG_PROGRAMS)
+    foreach(program ${ARG_PROGRAMS})
+      if(TARGET ${program})
+        add_dependencies(${name} ${program})
+      endif()
+    endforeach()
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  # Only ends what hangs; a slow machine or an instrumented program is no failure.
+  math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 3")
+  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
+    ENVIRONMENT "CLUSTER_SOURCE_DIR=${CMAKE_SOURCE_DIR};CLUSTER_BIN_DIR=${CMAKE_BINARY_DIR}/bin")
+  if(ARG_SERIAL)
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE)
+  endif()
+endfunction()
