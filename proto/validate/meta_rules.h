@@ -1,0 +1,19 @@
+// Metadata, labels and selectors.
+#pragma once
+
+#include "cluster/v1/meta.pb.h"
+#include "proto/schema/kinds.h"
+#include "proto/validate/findings.h"
+
+namespace cluster {
+
+using StringMap = google::protobuf::Map<std::string, std::string>;
+
+void CheckMeta(const Kind& kind, const v1::ObjectMeta& meta, Findings* findings);
+void CheckLabels(const StringMap& labels, const Path& path, Findings* findings);
+void CheckAnnotations(const StringMap& annotations, const Path& path, Findings* findings);
+
+// A selector that selects something, and well-formed.
+void CheckSelector(const v1::LabelSelector& selector, const Path& path, Findings* findings);
+
+}  // namespace cluster

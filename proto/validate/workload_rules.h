@@ -1,0 +1,15 @@
+// Deployments, ReplicaSets, data objects, nodes.
+#pragma once
+
+#include "cluster/v1/object.pb.h"
+#include "proto/validate/findings.h"
+
+namespace cluster {
+
+void CheckDeployment(const v1::DeploymentSpec& spec, Findings* findings);
+void CheckReplicaSet(const v1::ReplicaSetSpec& spec, Findings* findings);
+void CheckConfigMap(const v1::ConfigMap& config_map, Findings* findings);
+void CheckSecret(const v1::Secret& secret, Findings* findings);
+void CheckNode(const v1::NodeSpec& spec, Findings* findings);
+
+}  // namespace cluster
