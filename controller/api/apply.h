@@ -1,0 +1,37 @@
+// Turns a request to apply objects into one transaction. Nothing is written here.
+#pragma once
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "cluster/v1/api.pb.h"
+#include "controller/cache/cache.h"
+#include "controller/store/store.h"
+
+namespace cluster::controller {
+
+struct ApplyPlan {
+  // Without operations when nothing changes.
+  store::Txn txn;
+  // In the order of the request.
+  std::vector<v1::ApplyResult> results;
+  std::vector<std::string> keys;
+};
+
+// Without metadata.resourceVersion an object is merged as a declaration: what the system keeps in
+// it (uid, status, owners, finalizers, the node of a pod, replicas that the manifest leaves open,
+// annotations of the controllers) stays. With it the object is replaced whole, if it still has that
+// version.
+//
+// Names and uids of new objects are derived from `write_id`, so that a repeated request plans the
+// same.
+//
+// InvalidArgument (all violations of all objects in the payload, see status.h), NotFound
+// (namespace), AlreadyExists (a generated name is taken), Aborted (resourceVersion or uid do not
+// hold), FailedPrecondition (namespace is going), ResourceExhausted (limits).
+absl::StatusOr<ApplyPlan> PlanApply(const Cache& cache, const v1::ApplyRequest& request,
+                                    const std::string& write_id, absl::Time now);
+
+}  // namespace cluster::controller

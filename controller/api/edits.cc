@@ -1,0 +1,114 @@
+#include "controller/api/edits.h"
+
+#include "absl/strings/str_cat.h"
+
+#include "base/status.h"
+#include "controller/api/lookup.h"
+#include "controller/api/status.h"
+#include "controller/object/object_fields.h"
+#include "controller/reconcile/pod_state.h"
+#include "controller/reconcile/rollout.h"
+#include "proto/schema/kinds.h"
+#include "proto/validate/validate.h"
+
+namespace cluster::controller {
+namespace {
+
+EditPlan Edited(const Entry& before, v1::Object after) {
+  EditPlan plan;
+  if (SpecChanged(before.object, after)) {
+    v1::ObjectMeta* meta = MutableMeta(&after);
+    meta->set_generation(meta->generation() + 1);
+    plan.txn.conds.push_back({before.key, before.mod_rev});
+    plan.txn.ops.push_back(
+        {store::Op::Kind::kPut, before.key, SerializeObject(after), /*lease=*/0});
+  }
+  plan.object = std::move(after);
+  return plan;
+}
+
+absl::Status CheckScalable(const v1::Object& object, const v1::ScaleRequest& request, int current) {
+  const v1::OwnerReference* owner = ControllerOf(Meta(object));
+  if (owner != nullptr) {
+    return absl::FailedPreconditionError(absl::StrCat(DisplayName(object), " belongs to ",
+                                                      owner->kind(), " ", owner->name(),
+                                                      ", which would scale it back: scale that"));
+  }
+  if (request.has_current_replicas() && request.current_replicas() != current) {
+    return absl::AbortedError(absl::StrCat(DisplayName(object), " has ", current, " replicas, not ",
+                                           request.current_replicas()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<EditPlan> PlanScale(const Cache& cache, const v1::ScaleRequest& request) {
+  if (request.replicas() < 0) {
+    return absl::InvalidArgumentError("replicas must be 0 or more");
+  }
+  ASSIGN_OR_RETURN(const EntryPtr entry,
+                   FindObject(cache, request.kind(), request.namespace_(), request.name()));
+  v1::Object object = entry->object;
+  if (object.has_deployment()) {
+    v1::DeploymentSpec* spec = object.mutable_deployment()->mutable_spec();
+    RETURN_IF_ERROR(CheckScalable(object, request, spec->replicas()));
+    spec->set_replicas(request.replicas());
+  } else if (object.has_replica_set()) {
+    v1::ReplicaSetSpec* spec = object.mutable_replica_set()->mutable_spec();
+    RETURN_IF_ERROR(CheckScalable(object, request, spec->replicas()));
+    spec->set_replicas(request.replicas());
+  } else {
+    return absl::InvalidArgumentError(
+        absl::StrCat(DisplayName(object), " has no replicas: scale a deployment or a replicaset"));
+  }
+  return Edited(*entry, std::move(object));
+}
+
+absl::StatusOr<UndoEdit> PlanUndoEdit(const Cache& cache, const v1::UndoRequest& request) {
+  ASSIGN_OR_RETURN(const EntryPtr entry,
+                   FindObject(cache, request.kind(), request.namespace_(), request.name()));
+  if (!entry->object.has_deployment()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(DisplayName(entry->object), " keeps no revisions: only deployments do"));
+  }
+  const v1::ObjectMeta& meta = Meta(entry->object);
+  ASSIGN_OR_RETURN(UndoPlan undo, cache.Read([&](const View& view) {
+    return PlanUndo(view, meta.namespace_(), meta.name(), request.to_revision());
+  }));
+  UndoEdit result;
+  result.edit = Edited(*entry, Wrap(std::move(undo.deployment)));
+  result.from_history = undo.from_revision;
+  return result;
+}
+
+absl::StatusOr<EditPlan> PlanAddEphemeral(const Cache& cache,
+                                          const v1::AddEphemeralContainerRequest& request) {
+  ASSIGN_OR_RETURN(const EntryPtr entry,
+                   FindObject(cache, "Pod", request.namespace_(), request.pod()));
+  const v1::Pod& pod = entry->object.pod();
+  if (IsTerminating(pod) || IsFinished(pod)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        DisplayName(entry->object), " has ended or is ending: nothing is added to it"));
+  }
+  v1::Object object = entry->object;
+  *object.mutable_pod()->mutable_spec()->add_ephemeral_containers() = request.container();
+  SetDefaults(&object);
+  std::vector<v1::Violation> violations;
+  for (FieldError& error : Validate(object)) {
+    v1::Violation& violation = violations.emplace_back();
+    violation.set_field(std::move(error.field));
+    violation.set_message(std::move(error.message));
+  }
+  if (!violations.empty()) return InvalidObjects(violations);
+  return Edited(*entry, std::move(object));
+}
+
+absl::StatusOr<EditPlan> PlanCordon(const Cache& cache, const v1::CordonRequest& request) {
+  ASSIGN_OR_RETURN(const EntryPtr entry, FindObject(cache, "Node", "", request.node()));
+  v1::Object object = entry->object;
+  object.mutable_node()->mutable_spec()->set_unschedulable(request.unschedulable());
+  return Edited(*entry, std::move(object));
+}
+
+}  // namespace cluster::controller

@@ -1,0 +1,78 @@
+// Writes down what happened to objects. Equal events are counted, not repeated; nobody waits for
+// them.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+
+#include "base/clock.h"
+#include "base/strand.h"
+#include "cluster/v1/event.pb.h"
+#include "controller/store/store.h"
+
+namespace cluster::controller {
+
+struct EventOptions {
+  // Notes are gathered this long and written in one transaction.
+  absl::Duration gather = absl::Milliseconds(20);
+  // Of one namespace; the oldest go first.
+  size_t max_per_namespace = 1000;
+  // An event that was not repeated for so long is a new one. The garbage reconciler removes it.
+  absl::Duration memory = absl::Hours(1);
+};
+
+// Thread-safe. What cannot be stored is dropped, and said so in the log.
+class EventRecorder {
+ public:
+  // Both must outlive the recorder. DataLoss when a stored event cannot be read.
+  static absl::StatusOr<std::unique_ptr<EventRecorder>> Start(store::Store* store,
+                                                              const Clock* clock,
+                                                              EventOptions options = {});
+  // The store must have answered everything by now.
+  ~EventRecorder();
+  // Writes nothing more.
+  void Stop() { strand_.Stop(); }
+
+  // involved_object, type, reason, message and source say what happened; count (at least 1) how
+  // often. Times are filled in when absent.
+  void Note(v1::Event event);
+
+ private:
+  struct Kept {
+    v1::Event event;
+    std::string key;
+    store::Rev mod_rev = 0;
+    absl::Time last;
+    bool dirty = false;
+  };
+  using ByIdentity = std::map<std::string, Kept>;
+
+  EventRecorder(store::Store* store, const Clock* clock, EventOptions options);
+  absl::Status Load();
+  void Count(v1::Event event);
+  void Begin(const v1::Event& event, const std::string& identity);
+  void Forget(absl::Time now);
+  void FlushLater();
+  void Flush();
+  void DropSurplus(const std::string& name_space, store::Txn* txn);
+  void OnResult(const std::vector<std::string>& identities, const store::SubmitResult& result);
+  void Reread();
+
+  store::Store* const store_;
+  const Clock* const clock_;
+  const EventOptions options_;
+  Strand strand_{"events"};
+
+  // On the strand.
+  ByIdentity kept_;
+  std::map<std::string, size_t> per_namespace_;
+  bool timer_ = false;
+  bool open_ = false;
+  bool complained_ = false;
+};
+
+}  // namespace cluster::controller

@@ -1,0 +1,227 @@
+#include "controller/loop/loop.h"
+
+#include <algorithm>
+#include <future>
+#include <set>
+#include <utility>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "controller/object/object_fields.h"
+#include "controller/scheduler/scheduler.h"
+
+namespace cluster::controller {
+namespace {
+
+constexpr size_t kMaxWrites = 500;
+constexpr size_t kMaxBytes = 4 << 20;
+constexpr absl::Duration kRetry = absl::Milliseconds(200);
+
+// Part of taking something away, which a full disk must not keep from happening.
+bool ServesDeletion(const Write& write) {
+  return !write.put.has_value() || Meta(*write.put).has_deletion_timestamp();
+}
+
+store::Txn TxnOf(const std::vector<Write>& writes) {
+  store::Txn txn;
+  txn.for_deletion = std::all_of(writes.begin(), writes.end(), ServesDeletion);
+  txn.write_id = RandomId();
+  for (const Write& write : writes) {
+    txn.conds.push_back({write.key, write.expected});
+    if (write.put.has_value()) {
+      txn.ops.push_back({store::Op::Kind::kPut, write.key, SerializeObject(*write.put), 0});
+    } else {
+      txn.ops.push_back({store::Op::Kind::kDelete, write.key, "", 0});
+    }
+  }
+  return txn;
+}
+
+v1::Event EventOf(const EventNote& note) {
+  v1::Event event;
+  *event.mutable_involved_object() = note.involved;
+  event.set_type(note.type);
+  event.set_reason(note.reason);
+  event.set_message(note.message);
+  event.mutable_source()->set_component(note.component);
+  return event;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Loop>> Loop::Start(Parts parts, LoopOptions options) {
+  auto loop = std::unique_ptr<Loop>(new Loop(std::move(parts), options));
+  // The task may still be running when this function has returned: it owns what it touches.
+  auto followed = std::make_shared<std::promise<absl::Status>>();
+  loop->strand_.Post([self = loop.get(), followed] {
+    const absl::Status status = self->Follow();
+    if (status.ok()) self->PassLater(absl::ZeroDuration());
+    followed->set_value(status);
+  });
+  RETURN_IF_ERROR(followed->get_future().get());
+  return loop;
+}
+
+Loop::Loop(Parts parts, LoopOptions options)
+    : parts_(std::move(parts)),
+      options_(options),
+      brake_(options.i_am_not_partitioned),
+      random_(options.seed) {}
+
+Loop::~Loop() { strand_.Stop(); }
+
+void Loop::Wake() {
+  strand_.Post([this] { PassLater(options_.debounce); });
+}
+
+absl::Status Loop::Follow() {
+  view_ = parts_.cache->Snapshot();
+  ASSIGN_OR_RETURN(watch_, parts_.cache->Watch({}, view_.revision(), [this] { Wake(); }));
+  return absl::OkStatus();
+}
+
+absl::Status Loop::Look() {
+  while (true) {
+    const auto taken = watch_->TakeChanges();
+    if (absl::IsOutOfRange(taken.status())) return Follow();
+    if (!taken.ok()) return taken.status();
+    if (taken->empty()) break;
+    for (const ChangesPtr& changes : *taken) {
+      for (const Change& change : changes->items) {
+        if (change.after != nullptr) {
+          view_.Put(change.after);
+        } else {
+          view_.Remove(change.before->key);
+        }
+      }
+    }
+  }
+  view_.set_revision(std::max(view_.revision(), watch_->position()));
+  return absl::OkStatus();
+}
+
+void Loop::PassLater(absl::Duration delay) {
+  if (due_) return;
+  due_ = true;
+  strand_.PostAfter(delay, [this] {
+    due_ = false;
+    Pass();
+  });
+}
+
+void Loop::Pass() {
+  if (passing_) {
+    again_ = true;
+    return;
+  }
+  again_ = false;
+  const absl::Status looked = Look();
+  if (!looked.ok()) return parts_.fatal(Annotate(looked, "the controller lost sight of its store"));
+  // What the last pass has written is not visible yet; the watch wakes this again.
+  if (view_.revision() < wait_for_) return PassLater(absl::Milliseconds(1));
+  const absl::Time now = parts_.clock->Now();
+  const NodeContacts contacts = parts_.contacts();
+  Changes changes =
+      Reconcile(view_, {now, parts_.clock->Monotonic(), &contacts, &brake_, &random_});
+  MergeChanges(PlanChanges(view_, ComputePlan(view_, {}, now), now), &changes);
+  passing_ = true;
+  writes_ = std::move(changes.writes);
+  notes_ = std::move(changes.events);
+  wake_at_ = changes.wake_at;
+  Commit();
+}
+
+// In order, one transaction after another; each write stands on its own.
+void Loop::Commit() {
+  if (writes_.empty()) return EndPass();
+  size_t count = 0;
+  size_t bytes = 0;
+  while (count < writes_.size() && count < kMaxWrites && bytes < kMaxBytes) {
+    if (writes_[count].put.has_value()) bytes += writes_[count].put->ByteSizeLong();
+    ++count;
+  }
+  const auto end = writes_.begin() + static_cast<std::ptrdiff_t>(count);
+  std::vector<Write> some(std::make_move_iterator(writes_.begin()), std::make_move_iterator(end));
+  writes_.erase(writes_.begin(), end);
+  store::Txn txn = TxnOf(some);
+  Submit(std::move(txn), std::move(some));
+}
+
+void Loop::Submit(store::Txn txn, std::vector<Write> writes) {
+  store::Txn copy = txn;
+  parts_.store->Submit(std::move(copy), [this, txn = std::move(txn), writes = std::move(writes)](
+                                            store::SubmitResult result) mutable {
+    strand_.Post([this, txn = std::move(txn), writes = std::move(writes),
+                  result = std::move(result)]() mutable {
+      OnResult(std::move(txn), std::move(writes), std::move(result));
+    });
+  });
+}
+
+void Loop::OnResult(store::Txn txn, std::vector<Write> writes, store::SubmitResult result) {
+  if (result.status.ok()) {
+    full_ = false;
+    wait_for_ = std::max(wait_for_, result.commit.rev);
+    return Commit();
+  }
+  if (absl::IsUnknown(result.status)) {
+    strand_.PostAfter(kRetry, [this, txn = std::move(txn), writes = std::move(writes)]() mutable {
+      Submit(std::move(txn), std::move(writes));
+    });
+    return;
+  }
+  if (absl::IsAborted(result.status) && writes.size() > 1) {
+    // The ones that conflict are left to the next pass.
+    std::set<std::string> conflicts;
+    for (const store::Kv& kv : result.conflicts) conflicts.insert(kv.key);
+    const size_t before = writes.size();
+    std::erase_if(writes, [&](const Write& write) { return conflicts.contains(write.key); });
+    if (writes.size() == before) writes.resize(before / 2);
+    if (writes.empty()) return Commit();
+    store::Txn rest = TxnOf(writes);
+    return Submit(std::move(rest), std::move(writes));
+  }
+  if (absl::IsAborted(result.status)) {
+    wait_for_ = std::max(wait_for_, parts_.store->CurrentRev());
+    return Commit();
+  }
+  if (absl::IsFailedPrecondition(result.status)) {
+    return parts_.fatal(Annotate(result.status, "this controller may not write any more"));
+  }
+  if (absl::IsResourceExhausted(result.status) && !txn.for_deletion) {
+    std::erase_if(writes, [](const Write& write) { return !ServesDeletion(write); });
+    if (!writes.empty()) {
+      store::Txn deletions = TxnOf(writes);
+      return Submit(std::move(deletions), std::move(writes));
+    }
+  }
+  if (!full_) LOG_ERROR("the cluster's state cannot be written: {}", result.status.ToString());
+  full_ = true;
+  writes_.clear();
+  notes_.clear();
+  passing_ = false;
+  strand_.PostAfter(kRetry, [this] { PassLater(absl::ZeroDuration()); });
+}
+
+void Loop::EndPass() {
+  passing_ = false;
+  NoteEvents();
+  absl::Duration wait = options_.period;
+  if (wake_at_.has_value()) wait = std::min(wait, *wake_at_ - parts_.clock->Now());
+  // Only the timer of the last pass counts.
+  const int64_t timer = ++timer_;
+  strand_.PostAfter(std::max(wait, absl::Milliseconds(1)), [this, timer] {
+    if (timer == timer_) PassLater(absl::ZeroDuration());
+  });
+  // What was written, and what came meanwhile.
+  if (again_ || wait_for_ > view_.revision() || parts_.cache->revision() > view_.revision()) {
+    PassLater(options_.debounce);
+  }
+}
+
+void Loop::NoteEvents() {
+  for (const EventNote& note : notes_) parts_.events->Note(EventOf(note));
+  notes_.clear();
+}
+
+}  // namespace cluster::controller

@@ -1,0 +1,88 @@
+// Drives the pure rooms: waits for a change, looks, reconciles, schedules, commits, and again until
+// nothing is to be done.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "base/clock.h"
+#include "base/strand.h"
+#include "controller/cache/cache.h"
+#include "controller/events/event_recorder.h"
+#include "controller/reconcile/reconcile.h"
+#include "controller/store/store.h"
+
+namespace cluster::controller {
+
+struct LoopOptions {
+  // How long further changes are gathered after the first.
+  absl::Duration debounce = absl::Milliseconds(2);
+  // A lost hint costs one period (law 3).
+  absl::Duration period = absl::Seconds(5);
+  bool i_am_not_partitioned = false;
+  // Of names and uids; another one at each start.
+  uint64_t seed = (uint64_t{std::random_device{}()} << 32) | std::random_device{}();
+};
+
+// One thread of its own. A write is committed only where the object still is as it was seen; what
+// is lost to a conflict is computed again.
+class Loop {
+ public:
+  struct Parts {
+    store::Store* store = nullptr;
+    Cache* cache = nullptr;
+    const Clock* clock = nullptr;
+    EventRecorder* events = nullptr;
+    std::function<NodeContacts()> contacts;
+    // This process cannot go on: another one has the store, or the cache has stopped.
+    std::function<void(absl::Status)> fatal;
+  };
+  // All parts must outlive the loop; the store must have answered everything when it goes.
+  static absl::StatusOr<std::unique_ptr<Loop>> Start(Parts parts, LoopOptions options = {});
+  ~Loop();
+
+  // Something outside of the store has changed. Any thread.
+  void Wake();
+  // Writes nothing more. The store may still answer what was written before.
+  void Stop() { strand_.Stop(); }
+
+ private:
+  Loop(Parts parts, LoopOptions options);
+  absl::Status Follow();
+  absl::Status Look();
+  void PassLater(absl::Duration delay);
+  void Pass();
+  void Commit();
+  void Submit(store::Txn txn, std::vector<Write> writes);
+  void OnResult(store::Txn txn, std::vector<Write> writes, store::SubmitResult result);
+  void EndPass();
+  void NoteEvents();
+
+  const Parts parts_;
+  const LoopOptions options_;
+
+  Strand strand_{"loop"};
+
+  // On the strand.
+  View view_;
+  std::unique_ptr<CacheWatch> watch_;
+  LossBrake brake_;
+  Random random_;
+  bool due_ = false;      // a pass is asked for
+  bool passing_ = false;  // its writes are being committed
+  bool again_ = false;    // asked for meanwhile
+  std::vector<Write> writes_;
+  std::vector<EventNote> notes_;
+  std::optional<absl::Time> wake_at_;
+  store::Rev wait_for_ = 0;
+  bool full_ = false;
+  int64_t timer_ = 0;
+};
+
+}  // namespace cluster::controller

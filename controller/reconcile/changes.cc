@@ -1,0 +1,58 @@
+#include "controller/reconcile/changes.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+
+namespace cluster::controller {
+
+void Changes::Create(v1::Object object) {
+  std::string key = Key(object);
+  writes.push_back({std::move(key), std::move(object), 0});
+}
+
+void Changes::Put(const Entry& before, v1::Object object) {
+  writes.push_back({before.key, std::move(object), before.mod_rev});
+}
+
+void Changes::Delete(const Entry& entry) {
+  writes.push_back({entry.key, std::nullopt, entry.mod_rev});
+}
+
+void Changes::WakeAt(absl::Time when) { wake_at = std::min(wake_at.value_or(when), when); }
+
+void MergeChanges(Changes more, Changes* into) {
+  absl::flat_hash_set<std::string> taken;
+  for (const Write& write : into->writes) taken.insert(write.key);
+  for (Write& write : more.writes) {
+    if (taken.insert(write.key).second) into->writes.push_back(std::move(write));
+  }
+  std::move(more.events.begin(), more.events.end(), std::back_inserter(into->events));
+  if (more.wake_at.has_value()) into->WakeAt(*more.wake_at);
+}
+
+v1::ObjectReference ReferenceTo(const v1::Object& object) {
+  const Kind& kind = KindOf(object);
+  const v1::ObjectMeta& meta = Meta(object);
+  v1::ObjectReference reference;
+  reference.set_api_version(kind.api_version);
+  reference.set_kind(kind.name);
+  reference.set_namespace_(meta.namespace_());
+  reference.set_name(meta.name());
+  reference.set_uid(meta.uid());
+  return reference;
+}
+
+EventNote MakeEvent(const v1::Object& involved, absl::string_view type, absl::string_view reason,
+                    std::string message, absl::string_view component) {
+  EventNote note;
+  note.involved = ReferenceTo(involved);
+  note.type = std::string(type);
+  note.reason = std::string(reason);
+  note.message = std::move(message);
+  note.component = std::string(component);
+  return note;
+}
+
+}  // namespace cluster::controller

@@ -1,0 +1,163 @@
+#include "controller/reconcile/garbage.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+
+#include "controller/reconcile/ownership.h"
+#include "controller/reconcile/pod_state.h"
+#include "proto/schema/scalars.h"
+
+namespace cluster::controller {
+namespace {
+
+bool HasFinalizer(const v1::ObjectMeta& meta, absl::string_view finalizer) {
+  return std::find(meta.finalizers().begin(), meta.finalizers().end(), finalizer) !=
+         meta.finalizers().end();
+}
+
+v1::Object WithoutFinalizer(v1::Object object, absl::string_view finalizer) {
+  auto* finalizers = MutableMeta(&object)->mutable_finalizers();
+  finalizers->erase(std::remove(finalizers->begin(), finalizers->end(), finalizer),
+                    finalizers->end());
+  return object;
+}
+
+class GarbagePass {
+ public:
+  GarbagePass(const View& view, absl::Time now) : view_(view), now_(now) {
+    for (const Kind& kind : AllKinds()) {
+      for (const auto& [key, entry] : view.All(kind.object_case)) IndexOwners(entry);
+    }
+  }
+
+  Changes Run() {
+    for (const Kind& kind : AllKinds()) {
+      for (const auto& [key, entry] : view_.All(kind.object_case)) Look(*entry);
+    }
+    TrimEndedPods();
+    TrimEvents();
+    return std::move(changes_);
+  }
+
+ private:
+  void IndexOwners(const EntryPtr& entry) {
+    for (const v1::OwnerReference& owner : Meta(entry->object).owner_references()) {
+      dependents_[owner.uid()].push_back(entry);
+    }
+  }
+
+  void Look(const Entry& entry) {
+    const v1::ObjectMeta& meta = Meta(entry.object);
+    const v1::OwnerReference* owner = ControllerOf(meta);
+    if (owner != nullptr && view_.FindUid(owner->uid()) == nullptr) {
+      DeleteObject(entry, now_, &changes_);
+    } else if (meta.has_deletion_timestamp() && !entry.object.has_pod() &&
+               !entry.object.has_namespace_()) {
+      Finish(entry);
+    }
+  }
+
+  // One step towards the end of an object that waits for those that it owns.
+  void Finish(const Entry& entry) {
+    const v1::ObjectMeta& meta = Meta(entry.object);
+    const auto dependents = dependents_.find(meta.uid());
+    const bool alone = dependents == dependents_.end();
+    if (HasFinalizer(meta, kOrphanFinalizer)) {
+      if (!alone) {
+        for (const EntryPtr& each : dependents->second) {
+          changes_.Put(*each, WithoutOwner(each->object, meta.uid()));
+        }
+      } else {
+        changes_.Put(entry, WithoutFinalizer(entry.object, kOrphanFinalizer));
+      }
+    } else if (HasFinalizer(meta, kForegroundFinalizer)) {
+      if (!alone) {
+        for (const EntryPtr& each : dependents->second) DeleteInForeground(*each);
+      } else {
+        changes_.Put(entry, WithoutFinalizer(entry.object, kForegroundFinalizer));
+      }
+    } else if (meta.finalizers().empty()) {
+      changes_.Delete(entry);
+    }
+  }
+
+  // What owns something itself waits for that in turn.
+  void DeleteInForeground(const Entry& entry) {
+    const v1::ObjectMeta& meta = Meta(entry.object);
+    if (entry.object.has_pod() || dependents_.find(meta.uid()) == dependents_.end()) {
+      DeleteObject(entry, now_, &changes_);
+      return;
+    }
+    if (meta.has_deletion_timestamp()) return;
+    v1::Object after = entry.object;
+    StampObjectDeletion(now_, &after);
+    MutableMeta(&after)->add_finalizers(std::string(kForegroundFinalizer));
+    changes_.Put(entry, std::move(after));
+  }
+
+  void TrimEndedPods() {
+    std::map<std::string, std::vector<EntryPtr>> ended;
+    for (const auto& [key, entry] : view_.All(v1::Object::kPod)) {
+      const v1::Pod& pod = entry->object.pod();
+      const v1::OwnerReference* owner = ControllerOf(pod.metadata());
+      if (owner != nullptr && IsFinished(pod) && !IsTerminating(pod)) {
+        ended[owner->uid()].push_back(entry);
+      }
+    }
+    for (auto& [owner, pods] : ended) {
+      std::sort(pods.begin(), pods.end(),
+                [](const EntryPtr& a, const EntryPtr& b) { return a->create_rev > b->create_rev; });
+      for (size_t i = kEndedPodsPerOwner; i < pods.size(); ++i) {
+        EndPod(*pods[i], now_, 0, &changes_);
+      }
+    }
+  }
+
+  void TrimEvents() {
+    for (const auto& [key, entry] : view_.All(v1::Object::kEvent)) {
+      const absl::Time ends = ToTime(entry->object.event().last_timestamp()) + kEventLife;
+      if (ends <= now_) {
+        changes_.Delete(*entry);
+      } else {
+        changes_.WakeAt(ends);
+      }
+    }
+  }
+
+  static void StampObjectDeletion(absl::Time now, v1::Object* object) {
+    *MutableMeta(object)->mutable_deletion_timestamp() = ToTimestamp(now);
+  }
+
+  const View& view_;
+  absl::Time now_;
+  absl::flat_hash_map<std::string, std::vector<EntryPtr>> dependents_;
+  Changes changes_;
+};
+
+}  // namespace
+
+void DeleteObject(const Entry& entry, absl::Time now, Changes* changes) {
+  const v1::ObjectMeta& meta = Meta(entry.object);
+  if (entry.object.has_pod()) {
+    EndPod(entry, now, std::nullopt, changes);
+  } else if (meta.finalizers().empty()) {
+    changes->Delete(entry);
+  } else if (!meta.has_deletion_timestamp()) {
+    v1::Object after = entry.object;
+    *MutableMeta(&after)->mutable_deletion_timestamp() = ToTimestamp(now);
+    changes->Put(entry, std::move(after));
+  }
+}
+
+Changes ReconcileGarbage(const View& view, absl::Time now) {
+  Changes unique;
+  MergeChanges(GarbagePass(view, now).Run(), &unique);
+  return unique;
+}
+
+}  // namespace cluster::controller

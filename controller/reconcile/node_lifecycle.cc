@@ -1,0 +1,145 @@
+#include "controller/reconcile/node_lifecycle.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "controller/reconcile/conditions.h"
+#include "controller/reconcile/pod_state.h"
+#include "controller/reconcile/pressure_taints.h"
+
+namespace cluster::controller {
+namespace {
+
+constexpr absl::string_view kComponent = "node-controller";
+constexpr absl::string_view kReadyCondition = "Ready";
+constexpr absl::string_view kNodeLost = "NodeLost";
+
+Contact ContactOf(const NodeContacts& contacts, const std::string& node) {
+  const auto contact = contacts.find(node);
+  return contact == contacts.end() ? Contact::kUnknown : contact->second.contact;
+}
+
+ConditionUpdate ReadyUpdate(Contact contact) {
+  if (contact == Contact::kReady) {
+    return {kReadyCondition, v1::CONDITION_STATUS_TRUE, "AgentReady",
+            "The node's agent is attached and answers."};
+  }
+  return {kReadyCondition, v1::CONDITION_STATUS_UNKNOWN, "LeaseExpired",
+          "The node's agent was not heard of before its lease ended; check the machine and its "
+          "network."};
+}
+
+void UpdateNode(const Entry& entry, Contact contact, absl::Time now, Changes* changes) {
+  if (contact == Contact::kUnknown) return;
+  v1::Object after = entry.object;
+  auto* conditions = after.mutable_node()->mutable_status()->mutable_conditions();
+  const bool was_ready = IsTrue(*conditions, kReadyCondition);
+  const bool news = SetCondition(ReadyUpdate(contact), now, conditions);
+  if (!FollowPressure(after.mutable_node()) && !news) return;
+  if (was_ready != (contact == Contact::kReady)) {
+    changes->events.push_back(
+        contact == Contact::kReady
+            ? MakeEvent(after, "Normal", "NodeReady", "Node is ready", kComponent)
+            : MakeEvent(after, "Warning", "NodeNotReady",
+                        "Node is not ready: its lease ended without a beat", kComponent));
+  }
+  changes->Put(entry, std::move(after));
+}
+
+void MarkLost(const std::string& node, absl::Time now, v1::Pod* pod) {
+  SetCondition({kReadyCondition, v1::CONDITION_STATUS_FALSE, kNodeLost,
+                absl::StrCat("Node ", node, " is not heard of; what runs there is unknown.")},
+               now, pod->mutable_status()->mutable_conditions());
+}
+
+// Pods that their owner makes anew end here; the others wait for the node.
+void LosePod(const Entry& entry, bool replace, absl::Time now, Changes* changes) {
+  const v1::Pod& before = entry.object.pod();
+  if (IsFinished(before)) return;
+  const std::string& node = before.spec().node_name();
+  v1::Object after = entry.object;
+  v1::Pod* pod = after.mutable_pod();
+  const bool ends = replace && !IsTerminating(before) && ControllerOf(before.metadata()) != nullptr;
+  const v1::Condition* ready = FindCondition(before.status().conditions(), kReadyCondition);
+  if (!ends && ready != nullptr && ready->reason() == kNodeLost) return;
+  MarkLost(node, now, pod);
+  if (ends) {
+    StampDeletion(now, std::nullopt, pod);
+    pod->mutable_status()->set_reason(std::string(kNodeLost));
+    pod->mutable_status()->set_message(
+        absl::StrCat("Node ", node, " is lost; the pod is replaced on another node."));
+    changes->events.push_back(MakeEvent(after, "Warning", kNodeLost,
+                                        absl::StrCat("Node ", node, " is lost; replacing the pod"),
+                                        kComponent));
+  }
+  changes->Put(entry, std::move(after));
+}
+
+// The node is back and the pod was never given up: its containers tell whether it is ready.
+void RestorePod(const Entry& entry, absl::Time now, Changes* changes) {
+  const auto& conditions = entry.object.pod().status().conditions();
+  const v1::Condition* ready = FindCondition(conditions, kReadyCondition);
+  if (ready == nullptr || ready->reason() != kNodeLost) return;
+  v1::Object after = entry.object;
+  const bool is_ready = IsTrue(conditions, "ContainersReady");
+  SetCondition(
+      {kReadyCondition, is_ready ? v1::CONDITION_STATUS_TRUE : v1::CONDITION_STATUS_FALSE, "", ""},
+      now, after.mutable_pod()->mutable_status()->mutable_conditions());
+  changes->Put(entry, std::move(after));
+}
+
+// Pods of a node object that was deleted. One that a user bound to a node that never was stays: it
+// waits for that node.
+void RemovePodsWithoutNode(const View& view, Changes* changes) {
+  for (const auto& [key, entry] : view.All(v1::Object::kPod)) {
+    const v1::Pod& pod = entry->object.pod();
+    if (!IsBound(pod)) continue;
+    if (view.Find(v1::Object::kNode, "", pod.spec().node_name()) != nullptr) continue;
+    const bool had_node =
+        pod.status().has_start_time() || IsTrue(pod.status().conditions(), "PodScheduled");
+    if (had_node || IsTerminating(pod)) changes->Delete(*entry);
+  }
+}
+
+LossBrake::Decision AskBrake(const View& view, const NodeLifecycleInputs& inputs) {
+  std::vector<LostNode> lost;
+  for (const auto& [key, entry] : view.All(v1::Object::kNode)) {
+    const std::string& name = entry->object.node().metadata().name();
+    const auto contact = inputs.contacts->find(name);
+    if (contact == inputs.contacts->end() || contact->second.contact != Contact::kLost) continue;
+    lost.push_back({name, contact->second.since});
+  }
+  return inputs.brake->Decide(view.All(v1::Object::kNode).size(), std::move(lost),
+                              inputs.monotonic);
+}
+
+}  // namespace
+
+Changes ReconcileNodes(const View& view, const NodeLifecycleInputs& inputs) {
+  Changes changes;
+  const LossBrake::Decision decision = AskBrake(view, inputs);
+  const std::set<std::string> replace(decision.replace.begin(), decision.replace.end());
+  for (const auto& [key, entry] : view.All(v1::Object::kNode)) {
+    const std::string& name = entry->object.node().metadata().name();
+    const Contact contact = ContactOf(*inputs.contacts, name);
+    UpdateNode(*entry, contact, inputs.now, &changes);
+    if (contact == Contact::kUnknown) continue;
+    for (const EntryPtr& pod : view.PodsOnNode(name)) {
+      if (contact == Contact::kLost) {
+        LosePod(*pod, replace.contains(name), inputs.now, &changes);
+      } else {
+        RestorePod(*pod, inputs.now, &changes);
+      }
+    }
+  }
+  RemovePodsWithoutNode(view, &changes);
+  if (decision.next != absl::InfiniteDuration()) {
+    changes.WakeAt(inputs.now + (decision.next - inputs.monotonic));
+  }
+  return changes;
+}
+
+}  // namespace cluster::controller

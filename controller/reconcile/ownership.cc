@@ -1,0 +1,98 @@
+#include "controller/reconcile/ownership.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cluster::controller {
+namespace {
+
+const v1::LabelSelector& SelectorOf(const v1::Object& owner) {
+  return owner.has_deployment() ? owner.deployment().spec().selector()
+                                : owner.replica_set().spec().selector();
+}
+
+using Labels = google::protobuf::Map<std::string, std::string>;
+
+// Typed, not through a parsed selector: asked for every pod of every set in every pass.
+bool Holds(const v1::LabelSelectorRequirement& requirement, const Labels& labels) {
+  const auto label = labels.find(requirement.key());
+  const bool present = label != labels.end();
+  const bool listed = present && std::find(requirement.values().begin(), requirement.values().end(),
+                                           label->second) != requirement.values().end();
+  switch (requirement.operator_()) {
+    case v1::SELECTOR_OPERATOR_IN:
+      return listed;
+    case v1::SELECTOR_OPERATOR_NOT_IN:
+      return !listed;
+    case v1::SELECTOR_OPERATOR_EXISTS:
+      return present;
+    case v1::SELECTOR_OPERATOR_DOES_NOT_EXIST:
+      return !present;
+    case v1::SELECTOR_OPERATOR_UNSPECIFIED:
+    case v1::SelectorOperator_INT_MIN_SENTINEL_DO_NOT_USE_:
+    case v1::SelectorOperator_INT_MAX_SENTINEL_DO_NOT_USE_:
+      return false;
+  }
+  return false;
+}
+
+bool MatchesLabels(const v1::LabelSelector& selector, const v1::ObjectMeta& meta) {
+  if (selector.match_labels().empty() && selector.match_expressions().empty()) return false;
+  for (const auto& [key, value] : selector.match_labels()) {
+    const auto label = meta.labels().find(key);
+    if (label == meta.labels().end() || label->second != value) return false;
+  }
+  return std::all_of(
+      selector.match_expressions().begin(), selector.match_expressions().end(),
+      [&meta](const auto& requirement) { return Holds(requirement, meta.labels()); });
+}
+
+}  // namespace
+
+void AddOwner(const v1::Object& owner, v1::ObjectMeta* meta) {
+  v1::OwnerReference* reference = meta->add_owner_references();
+  reference->set_api_version(KindOf(owner).api_version);
+  reference->set_kind(KindOf(owner).name);
+  reference->set_name(Meta(owner).name());
+  reference->set_uid(Meta(owner).uid());
+  reference->set_controller(true);
+  reference->set_block_owner_deletion(true);
+}
+
+v1::Object WithoutOwner(v1::Object object, absl::string_view owner_uid) {
+  auto* owners = MutableMeta(&object)->mutable_owner_references();
+  for (int i = owners->size() - 1; i >= 0; --i) {
+    if (owners->Get(i).uid() == owner_uid) owners->DeleteSubrange(i, 1);
+  }
+  return object;
+}
+
+bool Selects(const v1::Object& owner, const Entry& entry) {
+  const v1::ObjectMeta& meta = Meta(entry.object);
+  return meta.namespace_() == Meta(owner).namespace_() && MatchesLabels(SelectorOf(owner), meta);
+}
+
+Orphans::Orphans(const View& view, v1::Object::ObjectCase kind) {
+  for (const auto& [key, entry] : view.All(kind)) {
+    const v1::ObjectMeta& meta = Meta(entry->object);
+    if (meta.has_deletion_timestamp() || ControllerOf(meta) != nullptr) continue;
+    by_namespace_[meta.namespace_()].push_back(entry);
+  }
+}
+
+std::vector<EntryPtr> Orphans::Matching(const v1::Object& owner) const {
+  std::vector<EntryPtr> matching;
+  const auto candidates = by_namespace_.find(Meta(owner).namespace_());
+  if (candidates == by_namespace_.end()) return matching;
+  for (const EntryPtr& entry : candidates->second) {
+    if (Selects(owner, *entry)) matching.push_back(entry);
+  }
+  return matching;
+}
+
+bool IsOpen(const View& view, absl::string_view name_space) {
+  const EntryPtr entry = view.Find(v1::Object::kNamespace, "", name_space);
+  return entry == nullptr || !Meta(entry->object).has_deletion_timestamp();
+}
+
+}  // namespace cluster::controller

@@ -1,0 +1,56 @@
+#include "controller/reconcile/pod_state.h"
+
+#include <utility>
+
+#include "controller/reconcile/conditions.h"
+#include "proto/schema/pod_resources.h"
+
+namespace cluster::controller {
+namespace {
+
+constexpr int64_t kDefaultGraceSeconds = 30;
+
+}  // namespace
+
+bool IsFinished(const v1::Pod& pod) {
+  return pod.status().phase() == v1::POD_PHASE_SUCCEEDED ||
+         pod.status().phase() == v1::POD_PHASE_FAILED;
+}
+
+bool IsActive(const v1::Pod& pod) { return !IsFinished(pod) && !IsTerminating(pod); }
+
+bool IsReady(const v1::Pod& pod) { return IsTrue(pod.status().conditions(), "Ready"); }
+
+bool IsAvailable(const v1::Pod& pod) { return IsActive(pod) && IsReady(pod); }
+
+bool HoldsResources(const v1::Pod& pod) { return IsBound(pod) && !IsFinished(pod); }
+
+v1::PodStatus NewPodStatus(const v1::PodSpec& spec) {
+  v1::PodStatus status;
+  status.set_phase(v1::POD_PHASE_PENDING);
+  status.set_qos_class(QosOf(spec));
+  return status;
+}
+
+void StampDeletion(absl::Time now, std::optional<int64_t> grace, v1::Pod* pod) {
+  const int64_t own = pod->spec().has_termination_grace_period_seconds()
+                          ? pod->spec().termination_grace_period_seconds()
+                          : kDefaultGraceSeconds;
+  const int64_t seconds = grace.value_or(own);
+  pod->mutable_metadata()->set_deletion_grace_period_seconds(seconds);
+  *pod->mutable_metadata()->mutable_deletion_timestamp() = Seconds(now + absl::Seconds(seconds));
+}
+
+void EndPod(const Entry& entry, absl::Time now, std::optional<int64_t> grace, Changes* changes) {
+  const v1::Pod& pod = entry.object.pod();
+  if (!IsBound(pod)) {
+    changes->Delete(entry);
+    return;
+  }
+  if (IsTerminating(pod)) return;
+  v1::Object ended = entry.object;
+  StampDeletion(now, grace, ended.mutable_pod());
+  changes->Put(entry, std::move(ended));
+}
+
+}  // namespace cluster::controller

@@ -1,0 +1,42 @@
+#include "controller/reconcile/pressure_taints.h"
+
+#include <algorithm>
+
+#include "controller/reconcile/conditions.h"
+
+namespace cluster::controller {
+namespace {
+
+struct Pair {
+  const char* condition;
+  const char* taint;
+};
+
+constexpr Pair kPairs[] = {{"MemoryPressure", kMemoryPressureTaint},
+                           {"DiskPressure", kDiskPressureTaint},
+                           {"PIDPressure", kPidPressureTaint}};
+
+}  // namespace
+
+bool FollowPressure(v1::Node* node) {
+  bool changed = false;
+  for (const auto& [condition, key] : kPairs) {
+    auto* taints = node->mutable_spec()->mutable_taints();
+    const auto found = std::find_if(taints->begin(), taints->end(), [key = key](const auto& taint) {
+      return taint.key() == key && taint.effect() == v1::TAINT_EFFECT_NO_SCHEDULE;
+    });
+    const bool wanted = IsTrue(node->status().conditions(), condition);
+    if (wanted == (found != taints->end())) continue;
+    if (wanted) {
+      v1::Taint* taint = taints->Add();
+      taint->set_key(key);
+      taint->set_effect(v1::TAINT_EFFECT_NO_SCHEDULE);
+    } else {
+      taints->erase(found);
+    }
+    changed = true;
+  }
+  return changed;
+}
+
+}  // namespace cluster::controller

@@ -1,0 +1,36 @@
+#include "controller/reconcile/reconcile.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+
+#include "controller/reconcile/claims.h"
+#include "controller/reconcile/garbage.h"
+#include "controller/reconcile/namespaces.h"
+#include "controller/reconcile/replicas.h"
+#include "controller/reconcile/rollout.h"
+
+namespace cluster::controller {
+namespace {
+
+absl::flat_hash_set<std::string> KeysOf(const Changes& changes) {
+  absl::flat_hash_set<std::string> keys;
+  for (const Write& write : changes.writes) keys.insert(write.key);
+  return keys;
+}
+
+}  // namespace
+
+Changes Reconcile(const View& view, const ReconcileInputs& inputs) {
+  Changes changes = ReconcileNamespaces(view, inputs.now);
+  MergeChanges(ReconcileGarbage(view, inputs.now), &changes);
+  MergeChanges(ReconcileNodes(view, {inputs.now, inputs.monotonic, inputs.contacts, inputs.brake}),
+               &changes);
+  MergeChanges(ReconcileClaims(view, inputs.now), &changes);
+  MergeChanges(ReconcileRollouts(view, KeysOf(changes), inputs.now, inputs.random), &changes);
+  MergeChanges(ReconcileReplicas(view, KeysOf(changes), inputs.now, inputs.random), &changes);
+  return changes;
+}
+
+}  // namespace cluster::controller

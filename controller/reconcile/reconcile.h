@@ -1,0 +1,28 @@
+// Every reconciler, in one call: what has to change so that the cluster becomes what users want.
+//
+// Pure: no clock, thread, log or I/O. Level-triggered: a pass over a view in which nothing is to be
+// done gives no writes. Pods are bound by the scheduler (controller/scheduler), which runs after
+// this.
+#pragma once
+
+#include "absl/time/time.h"
+
+#include "controller/reconcile/changes.h"
+#include "controller/reconcile/names.h"
+#include "controller/reconcile/node_lifecycle.h"
+
+namespace cluster::controller {
+
+struct ReconcileInputs {
+  absl::Time now;                          // wall clock, for timestamps
+  absl::Duration monotonic;                // for leases and the brake
+  const NodeContacts* contacts = nullptr;  // never nullptr in a call
+  LossBrake* brake = nullptr;              // never nullptr in a call
+  Random* random = nullptr;                // never nullptr in a call
+};
+
+// The laws in order: namespaces and garbage, nodes, claims, rollouts, replicas. Where two want to
+// write one object, the earlier one does and the later one follows in the next pass.
+Changes Reconcile(const View& view, const ReconcileInputs& inputs);
+
+}  // namespace cluster::controller

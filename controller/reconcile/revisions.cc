@@ -1,0 +1,193 @@
+#include "controller/reconcile/revisions.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+#include "controller/reconcile/conditions.h"
+#include "controller/reconcile/pod_state.h"
+#include "controller/reconcile/rollout.h"
+#include "controller/reconcile/stable_bytes.h"
+
+namespace cluster::controller {
+namespace {
+
+Revision MakeRevision(const View& view, const EntryPtr& entry) {
+  Revision revision;
+  revision.entry = entry;
+  revision.want = entry->object;
+  for (const EntryPtr& each : view.OwnedBy(v1::Object::kPod, Meta(entry->object).uid())) {
+    const v1::Pod& pod = each->object.pod();
+    if (!IsFinished(pod)) revision.present.push_back(each);
+    if (!IsActive(pod)) continue;
+    ++revision.active;
+    if (IsReady(pod)) ++revision.ready;
+    if (IsAvailable(pod)) ++revision.available;
+  }
+  return revision;
+}
+
+bool IsAnyTaken(const Revision& revision, const absl::flat_hash_set<std::string>& taken) {
+  if (taken.contains(revision.entry->key)) return true;
+  return std::any_of(revision.present.begin(), revision.present.end(),
+                     [&taken](const EntryPtr& pod) { return taken.contains(pod->key); });
+}
+
+bool IsOlder(const Revision& a, const Revision& b) {
+  return std::make_tuple(a.entry->create_rev, absl::string_view(a.entry->key)) <
+         std::make_tuple(b.entry->create_rev, absl::string_view(b.entry->key));
+}
+
+// Where several sets have the template (a user made one), the oldest is it.
+void PickCurrent(std::vector<Revision> revisions, Rollout* rollout) {
+  std::sort(revisions.begin(), revisions.end(), IsOlder);
+  for (Revision& revision : revisions) {
+    if (!rollout->current.has_value() &&
+        SameTemplate(revision.set().spec().template_(), rollout->spec().spec().template_())) {
+      rollout->current = std::move(revision);
+    } else {
+      rollout->old.push_back(std::move(revision));
+    }
+  }
+}
+
+bool IsOwnAnnotation(absl::string_view key) {
+  return key == kRevisionAnnotation || key == kDesiredAnnotation ||
+         key == "kubectl.kubernetes.io/last-applied-configuration";
+}
+
+}  // namespace
+
+std::vector<Revision*> Rollout::all() {
+  std::vector<Revision*> every;
+  for (Revision& revision : old) every.push_back(&revision);
+  if (current.has_value()) every.push_back(&*current);
+  return every;
+}
+
+int Rollout::TotalReplicas() const {
+  int total = current.has_value() ? current->replicas() : 0;
+  for (const Revision& revision : old) total += revision.replicas();
+  return total;
+}
+
+bool SameTemplate(const v1::PodTemplateSpec& a, const v1::PodTemplateSpec& b) {
+  v1::PodTemplateSpec plain_a = a;
+  v1::PodTemplateSpec plain_b = b;
+  plain_a.mutable_metadata()->mutable_labels()->erase(std::string(kTemplateHashLabel));
+  plain_b.mutable_metadata()->mutable_labels()->erase(std::string(kTemplateHashLabel));
+  return SameMessage(plain_a, plain_b);
+}
+
+int64_t RevisionOf(const v1::ObjectMeta& meta) {
+  const auto annotation = meta.annotations().find(std::string(kRevisionAnnotation));
+  int64_t revision = 0;
+  if (annotation == meta.annotations().end() || !absl::SimpleAtoi(annotation->second, &revision)) {
+    return 0;
+  }
+  return revision;
+}
+
+std::optional<Rollout> GatherRollout(const View& view, const EntryPtr& deployment,
+                                     const Orphans& orphans,
+                                     const absl::flat_hash_set<std::string>& taken,
+                                     Changes* changes) {
+  if (taken.contains(deployment->key)) return std::nullopt;
+  Rollout rollout;
+  rollout.deployment = deployment;
+  std::vector<Revision> revisions;
+  for (const EntryPtr& entry :
+       view.OwnedBy(v1::Object::kReplicaSet, Meta(deployment->object).uid())) {
+    if (Meta(entry->object).has_deletion_timestamp()) continue;
+    Revision revision = MakeRevision(view, entry);
+    if (IsAnyTaken(revision, taken)) return std::nullopt;
+    if (Selects(deployment->object, *entry)) {
+      revisions.push_back(std::move(revision));
+    } else {
+      changes->Put(*entry, WithoutOwner(entry->object, Meta(deployment->object).uid()));
+    }
+  }
+  for (const EntryPtr& entry : orphans.Matching(deployment->object)) {
+    Revision revision = MakeRevision(view, entry);
+    if (IsAnyTaken(revision, taken)) return std::nullopt;
+    AddOwner(deployment->object, MutableMeta(&revision.want));
+    revisions.push_back(std::move(revision));
+  }
+  PickCurrent(std::move(revisions), &rollout);
+  return rollout;
+}
+
+void AddCurrent(const View& view, absl::Time now, Random* random, Rollout* rollout) {
+  const v1::Deployment& deployment = rollout->spec();
+  const std::string& name_space = deployment.metadata().namespace_();
+  std::string hash;
+  std::string name;
+  // Another set may bear the name: a collision of hashes, or one that a user made.
+  for (int salt = 0; name.empty(); ++salt) {
+    hash = TemplateHash(deployment.spec().template_(), salt);
+    name = JoinName(deployment.metadata().name(), hash);
+    if (view.Find(v1::Object::kReplicaSet, name_space, name) != nullptr) name.clear();
+  }
+  Revision revision;
+  v1::ReplicaSet* set = revision.want.mutable_replica_set();
+  set->set_api_version("apps/v1");
+  set->set_kind("ReplicaSet");
+  set->mutable_metadata()->set_name(name);
+  set->mutable_metadata()->set_namespace_(name_space);
+  set->mutable_metadata()->set_uid(RandomUid(random));
+  set->mutable_metadata()->set_generation(1);
+  *set->mutable_metadata()->mutable_creation_timestamp() = Seconds(now);
+  AddOwner(rollout->deployment->object, set->mutable_metadata());
+  *set->mutable_spec()->mutable_selector() = deployment.spec().selector();
+  *set->mutable_spec()->mutable_template_() = deployment.spec().template_();
+  set->mutable_spec()->set_replicas(0);
+  const std::string label(kTemplateHashLabel);
+  (*set->mutable_spec()->mutable_selector()->mutable_match_labels())[label] = hash;
+  (*set->mutable_spec()->mutable_template_()->mutable_metadata()->mutable_labels())[label] = hash;
+  *set->mutable_metadata()->mutable_labels() = set->spec().template_().metadata().labels();
+  rollout->current = std::move(revision);
+  rollout->created = true;
+}
+
+void NumberCurrent(Rollout* rollout) {
+  int64_t highest = 0;
+  for (const Revision& revision : rollout->old) {
+    highest = std::max(highest, RevisionOf(revision.set().metadata()));
+  }
+  v1::ObjectMeta* meta = MutableMeta(&rollout->current->want);
+  auto& annotations = *meta->mutable_annotations();
+  if (RevisionOf(*meta) <= highest) {
+    annotations[std::string(kRevisionAnnotation)] = absl::StrCat(highest + 1);
+    rollout->found = !rollout->created;
+  }
+  for (const auto& [key, value] : rollout->spec().metadata().annotations()) {
+    if (!IsOwnAnnotation(key)) annotations[key] = value;
+  }
+}
+
+void MarkSized(Rollout* rollout) {
+  for (Revision* revision : rollout->all()) {
+    if (revision->replicas() == 0) continue;
+    (*MutableMeta(&revision->want)->mutable_annotations())[std::string(kDesiredAnnotation)] =
+        absl::StrCat(rollout->replicas());
+  }
+}
+
+void CleanHistory(const Rollout& rollout, Changes* changes) {
+  std::vector<const Revision*> empty;
+  for (const Revision& revision : rollout.old) {
+    if (revision.replicas() == 0 && revision.present.empty()) empty.push_back(&revision);
+  }
+  std::sort(empty.begin(), empty.end(), [](const Revision* a, const Revision* b) {
+    return RevisionOf(a->set().metadata()) < RevisionOf(b->set().metadata());
+  });
+  const auto& spec = rollout.spec().spec();
+  const int limit = spec.has_revision_history_limit() ? spec.revision_history_limit() : 10;
+  const int surplus = static_cast<int>(empty.size()) - limit;
+  for (int i = 0; i < surplus; ++i) changes->Delete(*empty[static_cast<size_t>(i)]->entry);
+}
+
+}  // namespace cluster::controller

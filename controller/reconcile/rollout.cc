@@ -1,0 +1,120 @@
+#include "controller/reconcile/rollout.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "controller/reconcile/revisions.h"
+#include "controller/reconcile/rollout_scaling.h"
+#include "controller/reconcile/rollout_status.h"
+#include "controller/reconcile/stable_bytes.h"
+
+namespace cluster::controller {
+namespace {
+
+constexpr absl::string_view kComponent = "deployment-controller";
+
+// Sizes of the sets after this pass; makes the current set where it is due.
+void Step(const View& view, absl::Time now, Random* random, Rollout* rollout) {
+  if (IsScaling(rollout)) {
+    ScaleInProportion(rollout);
+    return;
+  }
+  const bool recreate = rollout->spec().spec().strategy().type() == v1::STRATEGY_TYPE_RECREATE;
+  // While old pods are left the current set keeps what it has and gets no more.
+  if (recreate && !StepRecreate(rollout)) return;
+  if (!rollout->current.has_value()) AddCurrent(view, now, random, rollout);
+  if (recreate) {
+    rollout->current->Scale(rollout->replicas());
+  } else {
+    StepRolling(rollout);
+  }
+}
+
+void NoteScaling(const Rollout& rollout, const Revision& revision, Changes* changes) {
+  const int before =
+      revision.entry == nullptr ? 0 : revision.entry->object.replica_set().spec().replicas();
+  if (before == revision.replicas()) return;
+  changes->events.push_back(MakeEvent(
+      rollout.deployment->object, "Normal", "ScalingReplicaSet",
+      absl::StrCat("Scaled ", before < revision.replicas() ? "up" : "down", " replica set ",
+                   revision.set().metadata().name(), " from ", before, " to ", revision.replicas()),
+      kComponent));
+}
+
+void WriteRevision(const Rollout& rollout, Revision* revision, Changes* changes) {
+  NoteScaling(rollout, *revision, changes);
+  if (revision->entry == nullptr) {
+    changes->Create(std::move(revision->want));
+    return;
+  }
+  const v1::Object& before = revision->entry->object;
+  if (SameMessage(before, revision->want)) return;
+  if (before.replica_set().spec().replicas() != revision->replicas()) {
+    MutableMeta(&revision->want)->set_generation(Meta(before).generation() + 1);
+  }
+  changes->Put(*revision->entry, std::move(revision->want));
+}
+
+void WriteDeployment(Rollout* rollout, const v1::DeploymentStatus& status, Changes* changes) {
+  v1::Object after = rollout->deployment->object;
+  *after.mutable_deployment()->mutable_status() = status;
+  if (rollout->current.has_value()) {
+    (*MutableMeta(&after)->mutable_annotations())[std::string(kRevisionAnnotation)] =
+        absl::StrCat(RevisionOf(rollout->current->set().metadata()));
+  }
+  if (!SameMessage(after, rollout->deployment->object)) {
+    changes->Put(*rollout->deployment, std::move(after));
+  }
+}
+
+void Append(Changes own, Changes* all) {
+  std::move(own.writes.begin(), own.writes.end(), std::back_inserter(all->writes));
+  std::move(own.events.begin(), own.events.end(), std::back_inserter(all->events));
+  if (own.wake_at.has_value()) all->WakeAt(*own.wake_at);
+}
+
+// Old sets are shrunk before the current one grows.
+void WriteRollout(Rollout* rollout, absl::Time now, Changes* changes) {
+  const v1::DeploymentStatus status = RolloutStatus(rollout, now);
+  WriteDeployment(rollout, status, changes);
+  if (const auto deadline = ProgressDeadline(rollout->spec(), status); deadline.has_value()) {
+    changes->WakeAt(*deadline);
+  }
+  Changes history;
+  if (rollout->current.has_value() && IsComplete(rollout->spec(), status)) {
+    CleanHistory(*rollout, &history);
+  }
+  MergeChanges(std::move(history), changes);
+  Changes sizes;
+  for (Revision* revision : rollout->all()) WriteRevision(*rollout, revision, &sizes);
+  MergeChanges(std::move(sizes), changes);
+}
+
+}  // namespace
+
+Changes ReconcileRollouts(const View& view, const absl::flat_hash_set<std::string>& taken,
+                          absl::Time now, Random* random) {
+  Changes all;
+  const Orphans orphans(view, v1::Object::kReplicaSet);
+  for (const auto& [key, entry] : view.All(v1::Object::kDeployment)) {
+    const v1::ObjectMeta& meta = Meta(entry->object);
+    if (meta.has_deletion_timestamp() || !IsOpen(view, meta.namespace_())) continue;
+    Changes own;
+    std::optional<Rollout> rollout = GatherRollout(view, entry, orphans, taken, &own);
+    if (!rollout.has_value()) continue;
+    Step(view, now, random, &*rollout);
+    if (rollout->current.has_value()) NumberCurrent(&*rollout);
+    MarkSized(&*rollout);
+    WriteRollout(&*rollout, now, &own);
+    Append(std::move(own), &all);
+  }
+  // Two Deployments may have adopted one set.
+  Changes unique;
+  MergeChanges(std::move(all), &unique);
+  return unique;
+}
+
+}  // namespace cluster::controller

@@ -1,0 +1,43 @@
+#include "controller/server/flags.h"
+
+#include "CLI/CLI.hpp"
+
+#include "controller/server/version.h"
+
+namespace cluster::controller {
+
+ParsedFlags ParseFlags(int argc, const char* const* argv) {
+  ParsedFlags parsed;
+  Flags& flags = parsed.flags;
+  CLI::App app("Keeps what the cluster should be and decides where it runs.", "cluster-controller");
+  app.set_version_flag("--version", std::string("cluster-controller ") + kVersion);
+  app.add_option("--state-dir", flags.state_dir, "Directory of the store and the image archives")
+      ->required();
+  app.add_option("--socket", flags.socket,
+                 "Unix socket for clusterctl and for nodes of this machine; only root and the own "
+                 "user may use it")
+      ->required();
+  app.add_option("--listen", flags.listen,
+                 "HOST:PORT for nodes of other machines. Open to everyone who can reach it: there "
+                 "is no authentication yet");
+  app.add_option("--cluster-cidr", flags.cluster_cidr, "Range of all pods")->capture_default_str();
+  app.add_option("--node-cidr-bits", flags.node_cidr_bits, "Prefix length of one node's range")
+      ->capture_default_str()
+      ->check(CLI::Range(8, 30));
+  app.add_option("--log-level", flags.log_level, "trace, debug, info, warn, error or off")
+      ->capture_default_str();
+  app.add_flag("--i-am-not-partitioned", flags.i_am_not_partitioned,
+               "Replace pods even when most nodes are lost at once");
+  app.footer(
+      "Example:\n  cluster-controller --state-dir /var/lib/cluster/controller "
+      "--socket /run/cluster/api.sock");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    parsed.exit = true;
+    parsed.exit_code = app.exit(error) == 0 ? 0 : 2;
+  }
+  return parsed;
+}
+
+}  // namespace cluster::controller

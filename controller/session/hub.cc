@@ -1,0 +1,227 @@
+#include "controller/session/hub.h"
+
+#include <future>
+
+#include "absl/strings/str_cat.h"
+
+#include "base/log.h"
+#include "base/status.h"
+
+namespace cluster::controller {
+
+absl::StatusOr<std::unique_ptr<Hub>> Hub::Make(Parts parts, SessionOptions options) {
+  ASSIGN_OR_RETURN(PodRanges ranges, PodRanges::Make(options.cluster_cidr, options.node_cidr_bits));
+  auto hub = std::unique_ptr<Hub>(new Hub(std::move(parts), std::move(options), std::move(ranges)));
+  RETURN_IF_ERROR(hub->Load());
+  return hub;
+}
+
+Hub::Hub(Parts parts, SessionOptions options, PodRanges ranges)
+    : parts_(std::move(parts)),
+      options_(std::move(options)),
+      leases_(options_.ttl() + options_.margin) {
+  writer_ = std::make_unique<StatusWriter>(
+      parts_.store, parts_.strand, &view_, &reports_,
+      StatusWriter::Callbacks{[this](const std::string& node, const std::string& uid) {
+                                Session* session = FindOpen(node);
+                                if (session == nullptr) return;
+                                session->sender->TellRemoved(uid);
+                                MarkDirty(node);
+                              },
+                              [this] { FlushAll(); }, [this] { Look(); }});
+  registrar_ = std::make_unique<NodeRegistrar>(parts_.store, parts_.strand, parts_.clock, &view_,
+                                               std::move(ranges), [this] { Look(); });
+  archives_ = std::make_unique<ArchiveBook>(
+      parts_.store, parts_.strand, [this] { return ReadyNodes(); },
+      [this] {
+        facts_.archives = archives_->List();
+        ++facts_.archives_version;
+        for (const auto& [node, session] : by_node_) session->dirty = true;
+        FlushAll();
+      });
+}
+
+absl::Status Hub::Load() {
+  ASSIGN_OR_RETURN(const store::Listing reports, parts_.store->List(kReportPrefix));
+  RETURN_IF_ERROR(reports_.Load(reports.kvs));
+  RETURN_IF_ERROR(registrar_->Load());
+  RETURN_IF_ERROR(archives_->Load());
+  facts_.archives = archives_->List();
+  std::promise<absl::Status> followed;
+  parts_.strand->Post([this, &followed] {
+    const absl::Status status = Follow();
+    // A whole lease for everyone: before it is over nobody is lost.
+    const absl::Duration now = parts_.clock->Monotonic();
+    for (const auto& [key, entry] : view_.All(v1::Object::kNode)) {
+      leases_.Renew(Meta(entry->object).name(), now);
+    }
+    for (const std::string& uid : reports_.Uids()) {
+      if (view_.FindUid(uid) == nullptr) writer_->ForgetPod(uid);
+    }
+    ScheduleLeases();
+    followed.set_value(status);
+  });
+  return followed.get_future().get();
+}
+
+NodeContacts Hub::Contacts() const {
+  MutexLock lock(&mutex_);
+  return contacts_;
+}
+
+Hub::Session* Hub::Find(AgentLink* link) {
+  const auto found = sessions_.find(link);
+  return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+Hub::Session* Hub::FindOpen(const std::string& node) {
+  const auto found = by_node_.find(node);
+  return found == by_node_.end() || !found->second->open ? nullptr : found->second;
+}
+
+void Hub::OnMessage(AgentLink* link, const v1::NodeMessage& message, absl::Duration received) {
+  Session* session = Find(link);
+  if (session == nullptr) {
+    session = (sessions_[link] = std::make_unique<Session>()).get();
+    session->link = link;
+  }
+  if (message.has_hello()) return OnHello(session, message.hello(), received);
+  if (!session->open) {
+    return link->Close(absl::FailedPreconditionError("the first message of a session is hello"));
+  }
+  Renew(session, received);
+  if (message.has_beat()) {
+    OnBeat(session, message.beat());
+  } else if (message.has_status()) {
+    OnStatus(session, message.status());
+  } else if (message.has_assignments_ack()) {
+    OnAck(session, message.assignments_ack());
+  } else if (message.has_image_report()) {
+    archives_->OnReport(session->node, message.image_report());
+  }
+  if (session->dirty) Flush(session);
+}
+
+void Hub::OnClosed(AgentLink* link) {
+  Session* session = Find(link);
+  if (session == nullptr) return;
+  const auto found = by_node_.find(session->node);
+  if (found != by_node_.end() && found->second == session) {
+    LOG_INFO("node {} is detached", session->node);
+    by_node_.erase(found);
+  }
+  sessions_.erase(link);
+  archives_->Review();
+}
+
+void Hub::OnBeat(Session* session, const v1::Beat& beat) {
+  v1::ControllerMessage answer;
+  answer.mutable_beat_ack()->set_sequence(beat.sequence());
+  session->link->Send(std::move(answer));
+}
+
+void Hub::OnStatus(Session* session, const v1::StatusBatch& batch) {
+  for (const v1::Event& event : batch.events()) parts_.note(event);
+  // The session may be gone by the time it is stored: then the node sends the batch again.
+  writer_->Add(session->node, session->registration.lineage, batch,
+               [this, link = session->link, number = session->registration.session,
+                sequence = batch.sequence()] {
+                 Session* open = Find(link);
+                 if (open == nullptr || open->registration.session != number) return;
+                 v1::ControllerMessage answer;
+                 answer.mutable_status_ack()->set_sequence(sequence);
+                 link->Send(std::move(answer));
+               });
+}
+
+absl::Status Hub::OpenStream(const std::string& node, v1::OpenStream request) {
+  Session* session = FindOpen(node);
+  if (session == nullptr) {
+    return absl::UnavailableError(
+        absl::StrCat("node ", node, " is not attached now: see `get nodes` and try again"));
+  }
+  v1::ControllerMessage message;
+  *message.mutable_open_stream() = std::move(request);
+  session->link->Send(std::move(message));
+  return absl::OkStatus();
+}
+
+void Hub::Renew(Session* session, absl::Duration received) {
+  leases_.Renew(session->node, received);
+  ScheduleLeases();
+  if (session->agreed && ContactOf(session->node) == Contact::kLost) {
+    // The stream lived through the loss: the node has to agree anew before it counts.
+    session->agreed = false;
+    session->first_told = 0;
+    session->sender->Resync();
+    MarkDirty(session->node);
+  }
+}
+
+void Hub::CheckLeases() {
+  for (const std::string& node : leases_.TakeExpired(parts_.clock->Monotonic())) {
+    if (view_.Find(v1::Object::kNode, "", node) == nullptr) continue;
+    LOG_WARN("node {} is lost: nothing was heard of it for {}", node,
+             absl::FormatDuration(options_.ttl() + options_.margin));
+    SetContact(node, Contact::kLost);
+    archives_->Review();
+  }
+  ScheduleLeases();
+}
+
+void Hub::ScheduleLeases() {
+  if (lease_timer_ || leases_.next() == absl::InfiniteDuration()) return;
+  lease_timer_ = true;
+  // Never early, and not later than a moment after the end.
+  const absl::Duration wait = leases_.next() - parts_.clock->Monotonic();
+  parts_.strand->PostAfter(std::max(wait, absl::Milliseconds(1)), [this] {
+    lease_timer_ = false;
+    CheckLeases();
+  });
+}
+
+Contact Hub::ContactOf(const std::string& node) const {
+  MutexLock lock(&mutex_);
+  const auto found = contacts_.find(node);
+  return found == contacts_.end() ? Contact::kUnknown : found->second.contact;
+}
+
+void Hub::SetContact(const std::string& node, Contact contact) {
+  {
+    MutexLock lock(&mutex_);
+    NodeContact& known = contacts_[node];
+    if (known.contact == contact) return;
+    known = {contact, parts_.clock->Monotonic()};
+  }
+  parts_.contacts_changed();
+}
+
+std::set<std::string> Hub::ReadyNodes() const {
+  std::set<std::string> ready;
+  MutexLock lock(&mutex_);
+  for (const auto& [node, session] : by_node_) {
+    const auto found = contacts_.find(node);
+    if (session->open && found != contacts_.end() && found->second.contact == Contact::kReady) {
+      ready.insert(node);
+    }
+  }
+  return ready;
+}
+
+// A node that was lost counts again once it holds exactly what it should and every pod that was
+// replaced meanwhile has ended on it.
+void Hub::ReviewContact(Session* session) {
+  if (!session->open || !session->agreed) return;
+  const Contact contact = ContactOf(session->node);
+  if (contact == Contact::kReady) return;
+  if (contact == Contact::kLost) {
+    for (const EntryPtr& pod : view_.PodsOnNode(session->node)) {
+      if (Meta(pod->object).has_deletion_timestamp()) return;
+    }
+  }
+  LOG_INFO("node {} is ready", session->node);
+  SetContact(session->node, Contact::kReady);
+  archives_->Review();
+}
+
+}  // namespace cluster::controller

@@ -1,0 +1,130 @@
+// All node sessions: who is attached, until when, what each has been told, what they report.
+//
+// Lives on one strand; every method but Contacts is called there. Leases are kept in memory alone,
+// on the monotonic clock: a controller that starts gives each known node a whole lease.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/strand.h"
+#include "cluster/v1/session.pb.h"
+#include "controller/cache/cache.h"
+#include "controller/reconcile/node_lifecycle.h"
+#include "controller/session/agent_link.h"
+#include "controller/session/archive_book.h"
+#include "controller/session/assignment_sender.h"
+#include "controller/session/lease_table.h"
+#include "controller/session/node_registrar.h"
+#include "controller/session/options.h"
+#include "controller/session/report_book.h"
+#include "controller/session/status_writer.h"
+
+namespace cluster::controller {
+
+class Hub {
+ public:
+  struct Parts {
+    store::Store* store = nullptr;
+    Cache* cache = nullptr;
+    Strand* strand = nullptr;
+    const Clock* clock = nullptr;
+    // An event that a node noted. Any thread.
+    std::function<void(v1::Event)> note;
+    // Contacts() is another one. Any thread.
+    std::function<void()> contacts_changed;
+  };
+  // Everything in `parts` must outlive the hub, and the strand be stopped before it goes.
+  static absl::StatusOr<std::unique_ptr<Hub>> Make(Parts parts, SessionOptions options);
+
+  // Which nodes are in contact, for the reconcilers. Any thread.
+  NodeContacts Contacts() const;
+
+  // From the links. `received`: monotonic time at which the message was there.
+  void OnMessage(AgentLink* link, const v1::NodeMessage& message, absl::Duration received);
+  void OnAssignmentsSent(AgentLink* link);
+  void OnClosed(AgentLink* link);
+
+  // Asks a node to dial back. Unavailable when it is not attached.
+  absl::Status OpenStream(const std::string& node, v1::OpenStream request);
+  ArchiveBook* archives() { return archives_.get(); }
+
+  // Looks at the leases; happens by itself by the strand's timer.
+  void CheckLeases();
+
+ private:
+  struct Session {
+    AgentLink* link = nullptr;
+    std::string node;
+    v1::Hello hello;
+    bool open = false;  // welcomed
+    Registration registration;
+    std::unique_ptr<AssignmentSender> sender;
+    bool dirty = false;
+    bool in_flight = false;    // an Assignments message is on its way
+    bool flush_later = false;  // a timer runs
+    absl::Duration last_sent = -absl::InfiniteDuration();
+    bool agreed = false;        // the node holds what it was told first
+    store::Rev first_told = 0;  // results_in of that first message
+    int disagreements = 0;      // in a row
+  };
+
+  Hub(Parts parts, SessionOptions options, PodRanges ranges);
+  absl::Status Load();
+
+  // Changes of the store.
+  absl::Status Follow();
+  void Look();
+  void Apply(const Change& change);
+  void OnNodeChange(const Change& change);
+  void OnReferenceChange(const std::string& key);
+  void MarkDirty(const std::string& node);
+  void Flush(Session* session);
+  void FlushAll();
+  void SendAssignments(Session* session);
+  void RefreshPeers();
+
+  // Messages of nodes.
+  void OnHello(Session* session, const v1::Hello& hello, absl::Duration received);
+  absl::Status CheckHello(const v1::Hello& hello) const;
+  void Welcome(Session* session);
+  void OnBeat(Session* session, const v1::Beat& beat);
+  void OnStatus(Session* session, const v1::StatusBatch& batch);
+  void OnAck(Session* session, const v1::AssignmentsAck& ack);
+  void Disagree(Session* session);
+
+  void Renew(Session* session, absl::Duration received);
+  void ReviewContact(Session* session);
+  Contact ContactOf(const std::string& node) const;
+  void SetContact(const std::string& node, Contact contact);
+  std::set<std::string> ReadyNodes() const;
+  void ScheduleLeases();
+  Session* Find(AgentLink* link);
+  Session* FindOpen(const std::string& node);
+
+  const Parts parts_;
+  const SessionOptions options_;
+  View view_;
+  std::unique_ptr<CacheWatch> watch_;
+  ReportBook reports_;
+  std::unique_ptr<StatusWriter> writer_;
+  std::unique_ptr<NodeRegistrar> registrar_;
+  std::unique_ptr<ArchiveBook> archives_;
+  LeaseTable leases_;
+  ClusterFacts facts_;
+  std::map<AgentLink*, std::unique_ptr<Session>> sessions_;
+  std::map<std::string, Session*> by_node_;
+  bool lease_timer_ = false;
+
+  mutable Mutex mutex_;
+  NodeContacts contacts_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace cluster::controller

@@ -1,0 +1,34 @@
+// When each node counts as lost. Plain state over monotonic times; nothing of it is stored.
+#pragma once
+
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+
+namespace cluster::controller {
+
+// Not thread-safe.
+class LeaseTable {
+ public:
+  // `length`: from the last sign of life until the loss.
+  explicit LeaseTable(absl::Duration length) : length_(length) {}
+
+  // A sign of life that was received at `at`.
+  void Renew(const std::string& node, absl::Duration at);
+  void Forget(const std::string& node);
+  // Nodes whose lease is over; each is told once per loss.
+  std::vector<std::string> TakeExpired(absl::Duration now);
+  // When TakeExpired has something next; infinite when no lease runs.
+  absl::Duration next() const;
+
+ private:
+  const absl::Duration length_;
+  absl::flat_hash_map<std::string, absl::Duration> ends_;
+  std::set<std::pair<absl::Duration, std::string>> by_end_;
+};
+
+}  // namespace cluster::controller

@@ -1,0 +1,39 @@
+#include "controller/session/report_book.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace cluster::controller {
+
+absl::Status ReportBook::Load(const std::vector<store::Kv>& kvs) {
+  for (const store::Kv& kv : kvs) {
+    v1::PodReportRecord record;
+    if (!record.ParseFromString(kv.value)) {
+      return absl::DataLossError(absl::StrCat("the store's ", kv.key, " cannot be read"));
+    }
+    Set(kv.key.substr(sizeof(kReportPrefix) - 1), std::move(record), kv.mod_rev);
+  }
+  return absl::OkStatus();
+}
+
+int64_t ReportBook::EpochOf(const Entry& pod) const {
+  const auto found = records_.find(Meta(pod.object).uid());
+  const bool last_was_report = found != records_.end() && found->second.mod_rev == pod.mod_rev;
+  return last_was_report ? found->second.record.epoch() : pod.mod_rev;
+}
+
+const v1::PodReportRecord* ReportBook::Find(absl::string_view uid) const {
+  const auto found = records_.find(uid);
+  return found == records_.end() ? nullptr : &found->second.record;
+}
+
+void ReportBook::Set(const std::string& uid, v1::PodReportRecord record, store::Rev mod_rev) {
+  records_[uid] = {std::move(record), mod_rev};
+}
+
+std::vector<std::string> ReportBook::Uids() const {
+  std::vector<std::string> uids;
+  for (const auto& [uid, stored] : records_) uids.push_back(uid);
+  return uids;
+}
+
+}  // namespace cluster::controller

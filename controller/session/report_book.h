@@ -1,0 +1,41 @@
+// Which reports of nodes were stored, and thereby the epoch of each assignment.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+
+#include "cluster/v1/controller_state.pb.h"
+#include "controller/cache/view.h"
+#include "controller/store/store.h"
+
+namespace cluster::controller {
+
+constexpr char kReportPrefix[] = "podreports/";
+
+// Mirrors the keys below kReportPrefix, of which its owner is the only writer. Not thread-safe.
+class ReportBook {
+ public:
+  // DataLoss for a value that is no record.
+  absl::Status Load(const std::vector<store::Kv>& kvs);
+
+  // Store revision of the pod's last change that was not a report of its node: durable, and the
+  // same after a restart of the controller.
+  int64_t EpochOf(const Entry& pod) const;
+  // nullptr when none was stored.
+  const v1::PodReportRecord* Find(absl::string_view uid) const;
+  void Set(const std::string& uid, v1::PodReportRecord record, store::Rev mod_rev);
+  void Erase(absl::string_view uid) { records_.erase(uid); }
+  std::vector<std::string> Uids() const;
+
+ private:
+  struct Stored {
+    v1::PodReportRecord record;
+    store::Rev mod_rev = 0;
+  };
+  absl::flat_hash_map<std::string, Stored> records_;
+};
+
+}  // namespace cluster::controller
