@@ -1,0 +1,92 @@
+#include "node/eviction/evictor.h"
+
+#include <utility>
+
+#include "base/log.h"
+
+namespace cluster::node {
+namespace {
+
+// Hints may come in bursts.
+constexpr absl::Duration kShortestPause = absl::Seconds(1);
+
+}  // namespace
+
+Evictor::Evictor(EvictorOptions options, EvictorParts parts)
+    : options_(std::move(options)), parts_(std::move(parts)), pressure_(options_.hold) {}
+
+Evictor::~Evictor() { Stop(); }
+
+void Evictor::Start() {
+  strand_.Post([this] { LookAgain(); });
+}
+
+void Evictor::Hint() {
+  strand_.Post([this] {
+    if (parts_.clock->Monotonic() - looked_at_ >= kShortestPause) Look();
+  });
+}
+
+void Evictor::LookAgain() {
+  Look();
+  strand_.PostAfter(options_.period, [this] { LookAgain(); });
+}
+
+std::vector<v1::Condition> Evictor::Conditions() const {
+  MutexLock lock(&mutex_);
+  return conditions_;
+}
+
+void Evictor::Look() {
+  looked_at_ = parts_.clock->Monotonic();
+  LookAtNode();
+  // Counting files may take its time, hence after what is urgent.
+  if (!parts_.overruns) return;
+  for (const Overrun& overrun : parts_.overruns()) parts_.evict(overrun.uid, overrun.message);
+}
+
+void Evictor::LookAtNode() {
+  const absl::StatusOr<NodeNumbers> numbers = parts_.numbers();
+  if (!numbers.ok()) {
+    if (!std::exchange(complained_, true)) {
+      LOG_ERROR("cannot see what the node has left, nothing is evicted: {}",
+                numbers.status().ToString());
+    }
+    return;
+  }
+  complained_ = false;
+  const std::vector<Breach> breaches = Breaches(options_.thresholds, *numbers);
+  const bool changed = pressure_.Observe(breaches, looked_at_, parts_.clock->Now());
+  {
+    MutexLock lock(&mutex_);
+    conditions_ = pressure_.conditions();
+  }
+  if (changed && parts_.changed) parts_.changed();
+  if (!breaches.empty() && !IsWaiting()) EvictOne(breaches.front());
+}
+
+bool Evictor::IsWaiting() {
+  if (leaving_.empty()) return false;
+  const bool over = parts_.clock->Monotonic() - leaving_since_ >= options_.leave_time;
+  if (over || !parts_.is_running(leaving_)) leaving_.clear();
+  return !leaving_.empty();
+}
+
+// The first breach is the most urgent one; what is done about it may mend the others.
+void Evictor::EvictOne(const Breach& breach) {
+  const std::vector<Candidate> ranked =
+      RankForEviction(breach.shortage, parts_.candidates(breach.shortage));
+  if (ranked.empty()) {
+    LOG_WARN("the node is short of {} and has no pod to end",
+             std::string(ResourceName(breach.shortage)));
+    return;
+  }
+  const Candidate& victim = ranked.front();
+  const std::string message = EvictionMessage(breach, victim);
+  LOG_WARN("evicting pod {}/{}: {}", victim.name_space, victim.name, message);
+  leaving_ = victim.uid;
+  leaving_since_ = parts_.clock->Monotonic();
+  parts_.evict(victim.uid, message);
+}
+
+}  // namespace cluster::node

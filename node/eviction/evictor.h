@@ -1,0 +1,93 @@
+// Watches how much the machine has left, and ends pods before it has nothing.
+//
+// It looks every ten seconds, and at once when the kernel says that work waits for memory. One look
+// ends at most one pod, and none while the last one is still on its way out: what it frees may be
+// enough.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/strand.h"
+#include "node/eviction/pressure.h"
+#include "node/eviction/ranking.h"
+#include "node/eviction/thresholds.h"
+
+namespace cluster::node {
+
+struct EvictorOptions {
+  std::vector<Threshold> thresholds = DefaultThresholds();
+  absl::Duration period = absl::Seconds(10);
+  absl::Duration hold = absl::Minutes(5);  // of a pressure condition after the last shortage
+  // How long one that is on its way out keeps others from being chosen.
+  absl::Duration leave_time = absl::Seconds(30);
+};
+
+// A pod that uses more of the node's disk than its own limits allow.
+struct Overrun {
+  std::string uid;
+  std::string message;
+};
+
+// Called on the evictor's thread.
+struct EvictorParts {
+  const Clock* clock = nullptr;
+  std::function<absl::StatusOr<NodeNumbers>()> numbers;
+  // Pods that run and what they use of what is short, read now.
+  std::function<std::vector<Candidate>(Shortage shortage)> candidates;
+  // True while something of it runs.
+  std::function<bool(const std::string& uid)> is_running;
+  // Pods beyond their own limits of disk; may be empty.
+  std::function<std::vector<Overrun>()> overruns;
+  std::function<void(const std::string& uid, const std::string& message)> evict;
+  // The conditions changed; may be empty.
+  std::function<void()> changed;
+};
+
+// Thread-safe.
+class Evictor {
+ public:
+  Evictor(EvictorOptions options, EvictorParts parts);
+  ~Evictor();
+
+  void Start();
+  // Looks soon; does not block.
+  void Hint();
+  void Stop() { strand_.Stop(); }
+
+  // MemoryPressure, DiskPressure, PIDPressure as of the last look.
+  std::vector<v1::Condition> Conditions() const;
+
+  // One look, on the caller's thread, while it is not started.
+  void Look();
+
+ private:
+  void LookAgain();
+  void LookAtNode();
+  bool IsWaiting();
+  void EvictOne(const Breach& breach);
+
+  const EvictorOptions options_;
+  const EvictorParts parts_;
+
+  // Of the thread that looks.
+  PressureConditions pressure_;
+  std::string leaving_;  // uid
+  absl::Duration leaving_since_;
+  absl::Duration looked_at_ = -absl::InfiniteDuration();
+  bool complained_ = false;
+
+  mutable Mutex mutex_;
+  std::vector<v1::Condition> conditions_ ABSL_GUARDED_BY(mutex_);
+
+  Strand strand_{"node-eviction"};  // last: its thread uses everything above
+};
+
+}  // namespace cluster::node

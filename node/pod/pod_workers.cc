@@ -1,0 +1,320 @@
+#include "node/pod/pod_workers.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+#include "base/log.h"
+#include "base/status.h"
+#include "node/pod/recovery.h"
+
+namespace cluster::node {
+
+PodWorkers::PodWorkers(PodWorld world, WorkersOptions options)
+    : world_(WithPoke(std::move(world))), options_(options) {}
+
+PodWorld PodWorkers::WithPoke(PodWorld world) {
+  world.look_again = [this](const std::string& uid) { Poke(uid); };
+  world.room = [this](const std::string& uid) { return RoomFor(uid); };
+  return world;
+}
+
+NodeRoom PodWorkers::RoomFor(const std::string& uid) const {
+  NodeRoom room;
+  room.allocatable = RequestsIn(world_.allocatable);
+  Visit([&](const v1::PodRecord& record) {
+    if (record.uid() == uid || record.gone() || IsTerminal(record.phase())) return;
+    const PodRequests granted = GrantedRequests(record);
+    room.others.cpu_milli += granted.cpu_milli;
+    room.others.memory_bytes += granted.memory_bytes;
+  });
+  return room;
+}
+
+PodWorkers::~PodWorkers() { Stop(absl::InfiniteDuration()); }
+
+absl::Status PodWorkers::Recover() {
+  ASSIGN_OR_RETURN(const std::vector<RecoveredPod> found, world_.runtime->Recover());
+  const std::map<std::string, v1::PodRecord> records = world_.records->Pods();
+  const RecoveryPlan plan = PlanRecovery(records, found);
+  for (const std::string& uid : plan.remove) {
+    const absl::Status removed = world_.runtime->Remove(uid);
+    // What is stuck is swept by the next start; nothing of ours refers to it.
+    if (!removed.ok()) LOG_WARN("remove unknown pod {}: {}", uid, removed.ToString());
+  }
+  MutexLock lock(&mutex_);
+  for (const auto& [uid, record] : records) {
+    Slot& slot = slots_[uid];
+    slot.worker = std::make_unique<PodWorker>(&world_, record);
+    slot.assigned = record.assigned();
+    slot.epoch = record.assignment().epoch();
+    Enqueue(uid, &slot);
+  }
+  LOG_INFO("recovered: {} pods live, {} to be made again, {} unknown ones removed",
+           plan.adopt.size(), plan.lost.size(), plan.remove.size());
+  world_.runtime->SetListener([this](const std::string& uid) { Poke(uid); });
+  for (int i = 0; i < options_.threads; ++i) Spawn();
+  dispatcher_ = std::thread([this] { Dispatch(); });
+  return absl::OkStatus();
+}
+
+v1::NodeStateChange PodWorkers::Merge(const AssignmentChange& change, int* refused) {
+  v1::NodeStateChange merged;
+  *merged.mutable_node() = change.node;
+  std::set<std::string> wanted;
+  for (const v1::Assignment& assignment : change.assignments) {
+    const std::string& uid = assignment.pod().metadata().uid();
+    wanted.insert(uid);
+    const auto slot = slots_.find(uid);
+    if (slot != slots_.end() && assignment.epoch() < slot->second.epoch) {
+      ++*refused;
+      continue;
+    }
+    const v1::PodRecord record = NewRecord(assignment, world_.Now());
+    if (slot == slots_.end()) *merged.add_pods() = WithoutAssignment(record);
+    *merged.add_assignments() = AssignmentOf(record);
+  }
+  std::set<std::string> removed(change.removed.begin(), change.removed.end());
+  for (const auto& [uid, slot] : slots_) {
+    const bool goes = removed.count(uid) != 0 || (change.complete && wanted.count(uid) == 0);
+    if (!goes || !slot.assigned) continue;
+    v1::AssignmentRecord* record = merged.add_assignments();
+    record->set_uid(uid);
+    record->set_assigned(false);
+  }
+  return merged;
+}
+
+void PodWorkers::TakeOver(const v1::NodeStateChange& change) {
+  std::map<std::string, const v1::PodRecord*> fresh;
+  for (const v1::PodRecord& record : change.pods()) fresh[record.uid()] = &record;
+  for (const v1::AssignmentRecord& news : change.assignments()) {
+    Slot& slot = slots_[news.uid()];
+    if (slot.worker == nullptr) {
+      v1::PodRecord record = *fresh[news.uid()];
+      Reassign(news.assignment(), &record);
+      slot.worker = std::make_unique<PodWorker>(&world_, std::move(record));
+    } else {
+      slot.worker->Tell(news);
+    }
+    slot.assigned = news.assigned();
+    if (news.has_assignment()) slot.epoch = news.assignment().epoch();
+    Enqueue(news.uid(), &slot);
+  }
+}
+
+absl::Status PodWorkers::Apply(AssignmentChange change, int* refused) {
+  MutexLock apply(&apply_mutex_);
+  v1::NodeStateChange merged;
+  {
+    MutexLock lock(&mutex_);
+    merged = Merge(change, refused);
+  }
+  RETURN_IF_ERROR(world_.records->Commit(merged));
+  MutexLock lock(&mutex_);
+  TakeOver(merged);
+  return absl::OkStatus();
+}
+
+void PodWorkers::Enqueue(const std::string& uid, Slot* slot) {
+  if (slot->running) {
+    slot->again = true;
+    return;
+  }
+  if (slot->queued) return;
+  slot->queued = true;
+  SetDue(uid, slot, absl::InfiniteDuration());
+  queue_.push_back(uid);
+  work_.Signal();
+  if (queue_.size() > idle_) dispatch_.Signal();
+}
+
+void PodWorkers::SetDue(const std::string& uid, Slot* slot, absl::Duration due) {
+  if (slot->due != absl::InfiniteDuration()) timers_.erase({slot->due, uid});
+  slot->due = due;
+  if (due == absl::InfiniteDuration()) return;
+  const bool first = timers_.empty() || due < timers_.begin()->first;
+  timers_.insert({due, uid});
+  if (first) dispatch_.Signal();
+}
+
+void PodWorkers::Poke(const std::string& uid) {
+  MutexLock lock(&mutex_);
+  const auto slot = slots_.find(uid);
+  if (slot != slots_.end()) Enqueue(uid, &slot->second);
+}
+
+void PodWorkers::Evict(const std::string& uid, const std::string& message) {
+  MutexLock lock(&mutex_);
+  const auto slot = slots_.find(uid);
+  if (slot == slots_.end()) return;
+  slot->second.worker->Evict(message);
+  Enqueue(uid, &slot->second);
+}
+
+void PodWorkers::RetryAll() {
+  MutexLock lock(&mutex_);
+  for (auto& [uid, slot] : slots_) {
+    slot.worker->Retry();
+    Enqueue(uid, &slot);
+  }
+}
+
+std::map<std::string, int64_t> PodWorkers::Epochs() const {
+  MutexLock lock(&mutex_);
+  std::map<std::string, int64_t> epochs;
+  for (const auto& [uid, slot] : slots_) {
+    if (slot.assigned) epochs[uid] = slot.epoch;
+  }
+  return epochs;
+}
+
+size_t PodWorkers::StaleCount() const {
+  MutexLock lock(&mutex_);
+  return static_cast<size_t>(std::count_if(
+      slots_.begin(), slots_.end(), [](const auto& entry) { return !entry.second.assigned; }));
+}
+
+void PodWorkers::SetForgottenListener(std::function<void()> listener) {
+  MutexLock lock(&mutex_);
+  forgotten_ = std::move(listener);
+}
+
+void PodWorkers::Visit(const std::function<void(const v1::PodRecord&)>& see) const {
+  MutexLock lock(&mutex_);
+  for (const auto& [uid, slot] : slots_) slot.worker->Visit(see);
+}
+
+absl::StatusOr<v1::PodRecord> PodWorkers::Find(const std::string& name_space,
+                                               const std::string& name) const {
+  MutexLock lock(&mutex_);
+  for (const auto& [uid, slot] : slots_) {
+    v1::PodRecord record = slot.worker->Snapshot();
+    const v1::ObjectMeta& meta = record.assignment().pod().metadata();
+    if (slot.assigned && meta.name() == name && meta.namespace_() == name_space) return record;
+  }
+  return absl::NotFoundError(
+      absl::StrCat("pod ", name_space, "/", name, " is not on node ", world_.node_name));
+}
+
+bool PodWorkers::UsesClaim(const std::string& claim_uid) const {
+  MutexLock lock(&mutex_);
+  for (const auto& [uid, slot] : slots_) {
+    const v1::PodRecord record = slot.worker->Snapshot();
+    if (record.gone()) continue;
+    for (const v1::Object& object : record.assignment().references()) {
+      if (object.persistent_volume_claim().metadata().uid() == claim_uid) return true;
+    }
+  }
+  return false;
+}
+
+void PodWorkers::Spawn() {
+  threads_.emplace_back([this] { Work(); });
+}
+
+int PodWorkers::StuckCount(absl::Duration now) const {
+  return static_cast<int>(std::count_if(running_.begin(), running_.end(), [&](const auto& round) {
+    return now - round.second >= options_.stuck_after;
+  }));
+}
+
+void PodWorkers::Work() {
+  MutexLock lock(&mutex_);
+  while (!stopping_) {
+    if (queue_.empty()) {
+      ++idle_;
+      work_.Wait(&mutex_);
+      --idle_;
+      continue;
+    }
+    const std::string uid = std::move(queue_.front());
+    queue_.pop_front();
+    const auto found = slots_.find(uid);
+    if (found == slots_.end()) continue;
+    found->second.queued = false;
+    found->second.running = true;
+    PodWorker* const worker = found->second.worker.get();
+    running_[uid] = world_.clock->Monotonic();
+    mutex_.Unlock();
+    const absl::Duration next = worker->Round();
+    mutex_.Lock();
+    FinishRound(uid, next);
+  }
+}
+
+void PodWorkers::FinishRound(const std::string& uid, absl::Duration next) {
+  running_.erase(uid);
+  ended_.SignalAll();
+  Slot& slot = slots_[uid];
+  slot.running = false;
+  if (slot.worker->Finished()) {
+    slots_.erase(uid);
+    const std::function<void()> forgotten = forgotten_;
+    mutex_.Unlock();
+    if (forgotten) forgotten();
+    mutex_.Lock();
+    return;
+  }
+  const bool more = next <= world_.clock->Monotonic();
+  if (more || slot.again) {
+    slot.again = false;
+    Enqueue(uid, &slot);
+    // A pod on its way is finished before another one is begun: the first ones run sooner.
+    if (more) std::rotate(queue_.begin(), std::prev(queue_.end()), queue_.end());
+  } else {
+    SetDue(uid, &slot, next);
+  }
+}
+
+void PodWorkers::Dispatch() {
+  MutexLock lock(&mutex_);
+  while (!stopping_) {
+    const absl::Duration now = world_.clock->Monotonic();
+    while (!timers_.empty() && timers_.begin()->first <= now) {
+      const std::string uid = timers_.begin()->second;
+      Enqueue(uid, &slots_[uid]);
+    }
+    absl::Duration wait = timers_.empty() ? absl::InfiniteDuration() : timers_.begin()->first - now;
+    if (queue_.size() > idle_) {
+      const int threads = static_cast<int>(threads_.size());
+      if (threads < options_.max_threads && threads - StuckCount(now) < options_.threads) Spawn();
+      wait = std::min(wait, options_.stuck_after / 4);
+    }
+    if (wait == absl::InfiniteDuration()) {
+      dispatch_.Wait(&mutex_);
+    } else {
+      dispatch_.WaitFor(&mutex_, wait);
+    }
+  }
+}
+
+bool PodWorkers::Stop(absl::Duration patience) {
+  std::vector<std::thread> threads;
+  {
+    MutexLock lock(&mutex_);
+    stopping_ = true;
+    work_.SignalAll();
+    dispatch_.SignalAll();
+    const absl::Duration deadline = RealClock()->Monotonic() + patience;
+    while (!running_.empty()) {
+      const absl::Duration left = deadline - RealClock()->Monotonic();
+      if (left <= absl::ZeroDuration()) return false;
+      if (left == absl::InfiniteDuration()) {
+        ended_.Wait(&mutex_);
+      } else {
+        ended_.WaitFor(&mutex_, left);
+      }
+    }
+  }
+  if (dispatcher_.joinable()) dispatcher_.join();
+  {
+    MutexLock lock(&mutex_);
+    threads = std::move(threads_);
+    threads_.clear();
+  }
+  for (std::thread& thread : threads) thread.join();
+  return true;
+}
+
+}  // namespace cluster::node

@@ -1,0 +1,122 @@
+// All pods of the node, each with its worker, on a few threads: pods advance in parallel, no pod
+// has two verbs at a time, and a verb that is stuck holds up only its own pod.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "base/mutex.h"
+#include "node/pod/pod_worker.h"
+
+namespace cluster::node {
+
+// What the controller wants, merged into what the node holds.
+struct AssignmentChange {
+  bool complete = false;  // everything that is not in `assignments` goes
+  std::vector<v1::Assignment> assignments;
+  std::vector<std::string> removed;  // uids
+  v1::NodeRecord node;               // as it is after this change
+};
+
+struct WorkersOptions {
+  int threads = 8;        // that do verbs at once
+  int max_threads = 128;  // with those that are stuck
+  // A verb that takes longer no longer counts against `threads`.
+  absl::Duration stuck_after = absl::Seconds(2);
+};
+
+// Thread-safe.
+class PodWorkers {
+ public:
+  explicit PodWorkers(PodWorld world, WorkersOptions options = {});
+  ~PodWorkers();
+
+  // Once, before anything else: adopts what the runtime finds and begins to work.
+  absl::Status Recover();
+
+  // Durable when it returns, or an error and nothing is changed. Assignments with a lower epoch
+  // than the one held are left out; `refused` counts them.
+  absl::Status Apply(AssignmentChange change, int* refused);
+
+  // Look at this pod again. Does not block.
+  void Poke(const std::string& uid);
+  // Ends the pod at once as Failed, reason Evicted; nothing for one that is not here or ends
+  // already. Does not block.
+  void Evict(const std::string& uid, const std::string& message);
+  // Look at every pod again, hurdles included: images came, the network is up.
+  void RetryAll();
+
+  // (uid, epoch) of everything that the controller assigned and has not removed.
+  std::map<std::string, int64_t> Epochs() const;
+  // Pods that the controller no longer lists and that are not gone yet.
+  size_t StaleCount() const;
+  // Called from a worker's thread whenever a pod was forgotten.
+  void SetForgottenListener(std::function<void()> listener);
+  // Each record as it was last kept, in the order of uids. `see` must not call back.
+  void Visit(const std::function<void(const v1::PodRecord&)>& see) const;
+  // NotFound names the pod.
+  absl::StatusOr<v1::PodRecord> Find(const std::string& name_space, const std::string& name) const;
+
+  // A pod on the node was assigned with this claim, and is not gone.
+  bool UsesClaim(const std::string& claim_uid) const;
+
+  // No new verb begins; containers live on. False when a verb did not end within `patience`: then
+  // the object must not be destroyed.
+  bool Stop(absl::Duration patience);
+
+ private:
+  struct Slot {
+    std::unique_ptr<PodWorker> worker;
+    bool assigned = true;
+    int64_t epoch = 0;
+    bool queued = false;
+    bool running = false;
+    bool again = false;  // poked while it ran
+    absl::Duration due = absl::InfiniteDuration();
+  };
+
+  PodWorld WithPoke(PodWorld world);
+  NodeRoom RoomFor(const std::string& uid) const;
+  void Enqueue(const std::string& uid, Slot* slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetDue(const std::string& uid, Slot* slot, absl::Duration due)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  v1::NodeStateChange Merge(const AssignmentChange& change, int* refused)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TakeOver(const v1::NodeStateChange& change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Spawn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int StuckCount(absl::Duration now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Work();
+  void FinishRound(const std::string& uid, absl::Duration next)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Turns timers into work and adds threads for stuck ones.
+  void Dispatch();
+
+  const PodWorld world_;
+  const WorkersOptions options_;
+  Mutex apply_mutex_;  // one Apply at a time; held over its commit
+
+  mutable Mutex mutex_;
+  CondVar work_;      // queue_ or stopping_ changed
+  CondVar dispatch_;  // timers, queue_ or stopping_ changed
+  CondVar ended_;     // a round ended
+  std::map<std::string, Slot> slots_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::string> queue_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::pair<absl::Duration, std::string>> timers_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, absl::Duration> running_ ABSL_GUARDED_BY(mutex_);  // uid -> since
+  std::vector<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
+  size_t idle_ ABSL_GUARDED_BY(mutex_) = 0;  // threads that wait for work
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::function<void()> forgotten_ ABSL_GUARDED_BY(mutex_);
+  std::thread dispatcher_;
+};
+
+}  // namespace cluster::node

@@ -1,0 +1,58 @@
+// The gRPC side of one session: one write in flight, the rest queued; one message read at a time.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "grpcpp/grpcpp.h"
+
+#include "base/mutex.h"
+#include "cluster/v1/session.grpc.pb.h"
+
+namespace cluster::node {
+
+// Keeps itself alive until gRPC is done with it. Thread-safe.
+class AttachStream final : public grpc::ClientBidiReactor<v1::NodeMessage, v1::ControllerMessage> {
+ public:
+  // Both run on gRPC's threads and must not block.
+  struct Events {
+    // The next message is read only after ReadNext.
+    std::function<void(v1::ControllerMessage)> message;
+    // Once, as the last call. The receiver must let go of the stream on a thread of its own: the
+    // last channel of a process must not be destroyed on the thread of gRPC that it would wait for.
+    std::function<void(absl::Status, std::shared_ptr<AttachStream>)> done;
+  };
+
+  static std::shared_ptr<AttachStream> Open(std::shared_ptr<grpc::Channel> channel, Events events);
+
+  void Send(v1::NodeMessage message);
+  void ReadNext();
+  // Ends the session now; `done` follows.
+  void Cancel();
+
+ private:
+  AttachStream(std::shared_ptr<grpc::Channel> channel, Events events);
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnDone(const grpc::Status& status) override;
+  // Nothing is started any more.
+  void Close();
+
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<v1::NodeSession::Stub> stub_;
+  const Events events_;
+  grpc::ClientContext context_;
+  std::shared_ptr<AttachStream> self_;  // until OnDone
+
+  Mutex mutex_;
+  bool open_ ABSL_GUARDED_BY(mutex_) = true;
+  bool reading_ ABSL_GUARDED_BY(mutex_) = false;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  std::deque<v1::NodeMessage> queue_ ABSL_GUARDED_BY(mutex_);
+  v1::NodeMessage outgoing_;        // gRPC's while writing_
+  v1::ControllerMessage incoming_;  // gRPC's while reading_
+};
+
+}  // namespace cluster::node

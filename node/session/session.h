@@ -1,0 +1,135 @@
+// The agent's session with the controller: dials, says hello, beats, takes assignments, reports
+// status, and comes back after every break.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/strand.h"
+#include "cluster/v1/node_state.pb.h"
+#include "cluster/v1/session.pb.h"
+#include "node/pod/pod_workers.h"
+#include "node/pod/record_store.h"
+#include "node/session/attach_stream.h"
+#include "node/session/image_archives.h"
+#include "node/session/reconnect.h"
+#include "node/session/session_lease.h"
+#include "node/session/status_outbox.h"
+
+namespace cluster::node {
+
+// Everything pointed to outlives the session. The functions run on the session's thread.
+struct SessionParts {
+  PodWorkers* workers = nullptr;
+  RecordStore* records = nullptr;
+  StatusOutbox* outbox = nullptr;
+  ImageArchives* archives = nullptr;
+  const Clock* clock = nullptr;
+  std::function<v1::Node()> facts;
+  // The node's range of pod addresses and the cluster's; from the first Welcome on.
+  std::function<absl::Status(const std::string& pod_cidr, const std::string& cluster_cidr)>
+      set_range;
+  std::function<absl::Status(const std::vector<v1::Peer>& peers)> set_peers;
+  // The controller says that these claims are gone: ReportErased follows for each.
+  std::function<void(const std::vector<std::string>& uids)> erase_claims;
+  // Serves a stream that the controller asked for; does not block.
+  std::function<void(std::shared_ptr<grpc::Channel>, const v1::OpenStream&)> open_stream;
+};
+
+struct SessionOptions {
+  std::string controller;  // as for DialController
+  std::string node;
+  std::string boot_id;
+  std::string agent_instance;  // 16 random bytes
+  absl::Duration status_delay = absl::Milliseconds(5);
+  // The node counts as back only after its stale pods are gone; this is the longest that is waited.
+  absl::Duration stale_patience = absl::Seconds(10);
+};
+
+// Thread-safe.
+class Session {
+ public:
+  Session(SessionOptions options, SessionParts parts);
+  ~Session();
+
+  // Takes over what the disk knows (range, peers, archives) and dials.
+  void Start();
+  // Ends the session; nothing of it runs any more when this returns.
+  void Stop();
+
+  // To the controller, of the current session; null while there is none.
+  std::shared_ptr<grpc::Channel> channel() const;
+  // Until when (Clock::Monotonic) the controller surely counts this node as alive.
+  absl::Duration LeaseEnd() const;
+  // The facts may have changed: tells them soon when they have.
+  void TellFacts();
+  // What an archive held; sent now and noted for later sessions when `fresh`.
+  void Report(v1::ImageReport report, bool fresh);
+  // Nothing of the claim is left here. Lost with the session: the controller asks again.
+  void ReportErased(const std::string& claim);
+
+ private:
+  // Everything below runs on the strand.
+  void Connect();
+  void SendHello();
+  void Handle(v1::ControllerMessage message);
+  void HandleWelcome(const v1::Welcome& welcome);
+  void HandleAssignments(v1::Assignments assignments);
+  void HandleBeatAck(const v1::BeatAck& ack);
+  void Ended(const absl::Status& status);
+  void Break(const std::string& why);
+  void SendBeat();
+  void ScheduleFlush();
+  void Flush();
+  void SendFactsIfChanged();
+  void SendFacts();
+  void ApplyNetwork(bool range, bool peers);
+  void Acknowledge(bool resync);
+  void AcknowledgeWhenClean();
+  absl::Status KeepNode();
+  // A task that is dropped when the current stream is no longer the current one.
+  void PostAfter(absl::Duration delay, std::function<void()> task);
+
+  const SessionOptions options_;
+  const SessionParts parts_;
+  std::minstd_rand random_;
+
+  v1::NodeRecord node_;
+  std::shared_ptr<AttachStream> stream_;
+  int64_t generation_ = 0;  // counts streams
+  bool welcomed_ = false;
+  bool stopping_ = false;
+  Reconnect reconnect_;
+  absl::Duration beat_;
+  absl::Duration ttl_;
+  absl::Duration last_heard_;
+  int64_t beat_sequence_ = 0;
+  int64_t batch_sequence_ = 0;
+  int64_t unacknowledged_ = 0;  // batches
+  bool flush_scheduled_ = false;
+  bool awaiting_complete_ = false;
+  bool awaiting_clean_ = false;
+  absl::Duration clean_deadline_;
+  std::string sent_facts_;
+
+  mutable Mutex mutex_;
+  CondVar stream_gone_;
+  SessionLease lease_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<grpc::Channel> channel_ ABSL_GUARDED_BY(mutex_);
+  bool has_stream_ ABSL_GUARDED_BY(mutex_) = false;
+  bool quiet_ ABSL_GUARDED_BY(mutex_) = false;  // no stream begins any more
+  std::atomic<bool> stop_called_ = false;
+
+  Strand strand_;  // last: its thread uses everything above
+};
+
+}  // namespace cluster::node
