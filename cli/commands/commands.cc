@@ -1,0 +1,28 @@
+#include "cli/commands/commands.h"
+
+namespace cluster::cli {
+
+void AddCommands(CLI::App& app, Session& session) {
+  AddApply(app, session);
+  AddGet(app, session);
+  AddDescribe(app, session);
+  AddEvents(app, session);
+  AddDelete(app, session);
+  AddTop(app, session);
+  AddLogs(app, session);
+  AddExec(app, session);
+  AddAttach(app, session);
+  AddRun(app, session);
+  AddDebug(app, session);
+  AddScale(app, session);
+  AddRollout(app, session);
+  AddCordon(app, session);
+  AddDrain(app, session);
+  AddLabel(app, session);
+  AddWait(app, session);
+  AddImage(app, session);
+  AddApiResources(app, session);
+  AddVersion(app, session);
+}
+
+}  // namespace cluster::cli

@@ -1,0 +1,35 @@
+// Every command, one file each. AddX registers the subcommand and what it does.
+#pragma once
+
+#include "cli/session.h"
+
+namespace cluster::cli {
+
+void AddApply(CLI::App& app, Session& session);
+void AddGet(CLI::App& app, Session& session);
+void AddDescribe(CLI::App& app, Session& session);
+void AddEvents(CLI::App& app, Session& session);
+void AddDelete(CLI::App& app, Session& session);
+// top pods and top nodes
+void AddTop(CLI::App& app, Session& session);
+void AddLogs(CLI::App& app, Session& session);
+void AddExec(CLI::App& app, Session& session);
+void AddAttach(CLI::App& app, Session& session);
+void AddRun(CLI::App& app, Session& session);
+void AddDebug(CLI::App& app, Session& session);
+void AddScale(CLI::App& app, Session& session);
+void AddRollout(CLI::App& app, Session& session);
+// cordon and uncordon
+void AddCordon(CLI::App& app, Session& session);
+void AddDrain(CLI::App& app, Session& session);
+// label and annotate
+void AddLabel(CLI::App& app, Session& session);
+void AddWait(CLI::App& app, Session& session);
+void AddImage(CLI::App& app, Session& session);
+void AddApiResources(CLI::App& app, Session& session);
+void AddVersion(CLI::App& app, Session& session);
+
+// All of the above, in the order in which the help lists them.
+void AddCommands(CLI::App& app, Session& session);
+
+}  // namespace cluster::cli

@@ -1,0 +1,147 @@
+// `label` and `annotate`: the same change to one or the other map.
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "cli/commands/commands.h"
+#include "cli/commands/targets.h"
+
+#include "base/status.h"
+
+namespace cluster::cli {
+namespace {
+
+using Map = google::protobuf::Map<std::string, std::string>;
+
+// Somebody else may write between our read and our write; so often we read again.
+constexpr int kAttempts = 5;
+
+struct MapFlags {
+  bool labels = false;  // else annotations
+  std::vector<std::string> words;
+  std::string selector;
+  bool all = false;
+  bool all_namespaces = false;
+  bool overwrite = false;
+};
+
+struct MapChange {
+  std::map<std::string, std::string> set;
+  std::vector<std::string> remove;
+};
+
+Map* MapOf(v1::Object* object, bool labels) {
+  v1::ObjectMeta* const meta = MutableMeta(object);
+  return labels ? meta->mutable_labels() : meta->mutable_annotations();
+}
+
+bool IsChange(const std::string& word) {
+  return absl::StrContains(word, '=') || absl::EndsWith(word, "-");
+}
+
+// KEY=VALUE sets, KEY- removes; what comes before those names the objects.
+absl::StatusOr<MapChange> ParseChange(const MapFlags& flags, std::vector<std::string>& objects) {
+  MapChange change;
+  for (const std::string& word : flags.words) {
+    if (!IsChange(word)) {
+      if (!change.set.empty() || !change.remove.empty()) {
+        return UsageError(absl::StrCat("\"", word, "\" is neither KEY=VALUE nor KEY-"));
+      }
+      objects.push_back(word);
+    } else if (const size_t equals = word.find('='); equals != std::string::npos) {
+      change.set[word.substr(0, equals)] = word.substr(equals + 1);
+    } else {
+      change.remove.push_back(word.substr(0, word.size() - 1));
+    }
+  }
+  if (change.set.empty() && change.remove.empty()) {
+    return UsageError("say what to change: KEY=VALUE or KEY-");
+  }
+  return change;
+}
+
+absl::StatusOr<bool> ChangeMap(const MapChange& change, const MapFlags& flags, v1::Object* object) {
+  Map* const map = MapOf(object, flags.labels);
+  bool changed = false;
+  for (const auto& [key, value] : change.set) {
+    const auto found = map->find(key);
+    if (found != map->end() && found->second == value) continue;
+    if (found != map->end() && !flags.overwrite) {
+      return absl::AlreadyExistsError(absl::StrCat(DisplayName(*object), " has ", key, "=",
+                                                   found->second,
+                                                   " already; give --overwrite to change it"));
+    }
+    (*map)[key] = value;
+    changed = true;
+  }
+  for (const std::string& key : change.remove) changed = map->erase(key) > 0 || changed;
+  return changed;
+}
+
+// Read, change, write if unchanged since; again when somebody else was faster.
+absl::StatusOr<bool> ChangeOne(Client& client, v1::Object object, const MapChange& change,
+                               const MapFlags& flags) {
+  absl::Status status;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const v1::ObjectMeta meta = Meta(object);
+    ASSIGN_OR_RETURN(const bool changed, ChangeMap(change, flags, &object));
+    if (!changed) return false;
+    v1::ApplyRequest request;
+    *request.add_objects() = object;
+    status = client.Apply(std::move(request)).status();
+    if (status.ok()) return true;
+    if (!absl::IsAborted(status)) return status;
+    ASSIGN_OR_RETURN(object, client.Get(KindOf(object).name, meta.namespace_(), meta.name()));
+  }
+  return status;
+}
+
+absl::Status ChangeAll(Session& session, const MapFlags& flags) {
+  std::vector<std::string> words;
+  ASSIGN_OR_RETURN(const MapChange change, ParseChange(flags, words));
+  Selection selection;
+  ASSIGN_OR_RETURN(selection.targets, ParseTargets(words));
+  selection.label_selector = flags.selector;
+  selection.all_namespaces = flags.all_namespaces;
+  const bool selects = flags.all || !flags.selector.empty();
+  for (const Target& target : selection.targets) {
+    if (target.name.empty() && !selects) {
+      return UsageError("say which ones: names, -l SELECTOR or --all");
+    }
+  }
+  ASSIGN_OR_RETURN(Client* const client, session.Connect());
+  ASSIGN_OR_RETURN(const Found found, Fetch(session, selection));
+  for (const v1::Object& object : found.objects) {
+    ASSIGN_OR_RETURN(const bool changed, ChangeOne(*client, object, change, flags));
+    session.out() << DisplayName(object)
+                  << (!changed       ? " unchanged"
+                      : flags.labels ? " labeled"
+                                     : " annotated")
+                  << "\n";
+  }
+  return found.missing;
+}
+
+void Add(CLI::App& app, Session& session, bool labels, const std::string& description,
+         const std::string& examples) {
+  CLI::App* command = AddCommand(app, labels ? "label" : "annotate", description, examples);
+  auto flags = std::make_shared<MapFlags>();
+  flags->labels = labels;
+  command->add_option("what", flags->words, "KIND NAME... or KIND/NAME..., then KEY=VALUE or KEY-");
+  command->add_option("-l,--selector", flags->selector, "All with these labels");
+  command->add_flag("--all", flags->all, "All of the kind");
+  command->add_flag("-A,--all-namespaces", flags->all_namespaces, "In all namespaces");
+  command->add_flag("--overwrite", flags->overwrite, "Change a value that is there already");
+  session.OnCommand(command, [&session, flags] { return ChangeAll(session, *flags); });
+}
+
+}  // namespace
+
+void AddLabel(CLI::App& app, Session& session) {
+  Add(app, session, true, "Sets and removes labels",
+      "clusterctl label node node1 disk=ssd\n"
+      "clusterctl label pods -l app=web tier=front --overwrite\n"
+      "clusterctl label node node1 disk-");
+  Add(app, session, false, "Sets and removes annotations",
+      "clusterctl annotate deploy/web kubernetes.io/change-cause='new image'");
+}
+
+}  // namespace cluster::cli
