@@ -1,0 +1,39 @@
+// A store in memory that holds a View and commits Changes as the real one does: in order, each
+// write only at its expected revision.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "controller/cache/view.h"
+#include "controller/reconcile/changes.h"
+
+namespace cluster::domain {
+
+class World {
+ public:
+  const View& view() const { return view_; }
+
+  // Creates or replaces, whatever is there.
+  void Put(v1::Object object);
+  void Remove(const std::string& key);
+  // Returns the keys of the writes that a condition refused.
+  std::vector<std::string> Commit(const controller::Changes& changes);
+  // Commits one write; false when its condition refused it.
+  bool Commit(const controller::Write& write);
+
+  // nullptr when absent.
+  EntryPtr Find(const std::string& key) const { return view_.Find(key); }
+  v1::Pod PodNamed(const std::string& name) const {
+    return view_.Find("pods/default/" + name)->object.pod();
+  }
+
+ private:
+  View view_;
+  store::Rev revision_ = 0;
+};
+
+// An entry as the cache would hold it.
+EntryPtr MakeEntry(v1::Object object, store::Rev create_rev, store::Rev mod_rev);
+
+}  // namespace cluster::domain

@@ -1,0 +1,16 @@
+// libFuzzer's entry: cmake --preset fuzz, then build-fuzz/tests/seccomp_fuzz
+// tests/fuzz/seccomp/corpus.
+#include <cstdio>
+#include <cstdlib>
+
+#include "tests/fuzz/seccomp/profile_check.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string flaw =
+      cluster::node::FindProfileFlaw({reinterpret_cast<const char*>(data), size});
+  if (!flaw.empty()) {
+    std::fprintf(stderr, "%s\n", flaw.c_str());
+    std::abort();
+  }
+  return 0;
+}

@@ -1,0 +1,73 @@
+#include "cli/context.h"
+#include "gmock/gmock.h"
+
+#include "command_run.h"
+
+namespace cluster::cli {
+namespace {
+
+using testing::HasSubstr;
+using ErrorsTest = CommandTest;
+
+TEST_F(ErrorsTest, AnAbsentControllerIsASentence) {
+  const Outcome outcome = Run({"--server", "unix:/nonexistent/api.sock", "get", "pods"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.err,
+            "error: cannot reach the controller at unix:/nonexistent/api.sock: is it running? try "
+            "clusterctl local list\n");
+}
+
+TEST_F(ErrorsTest, NoClusterChosen) {
+  ASSERT_TRUE(RemoveContext(contexts_path_, "test").ok());
+  const Outcome outcome = Run({"get", "pods"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("no cluster is chosen: start one with clusterctl local up"));
+}
+
+TEST_F(ErrorsTest, AnUnknownContextNamesTheKnownOnes) {
+  const Outcome outcome = Run({"get", "pods", "--context", "prod"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.err, "error: there is no context \"prod\"; known are: test\n");
+}
+
+TEST_F(ErrorsTest, TheContextComesFromTheFlagOrTheEnvironment) {
+  ASSERT_TRUE(SetCurrentContext(contexts_path_, "dead", {"unix:/nonexistent"}).ok());
+  EXPECT_EQ(Run({"version"}).code, 1);
+  EXPECT_EQ(Run({"version", "--context", "test"}).code, 0);
+  setenv("CLUSTERCTL_CONTEXT", "test", 1);
+  EXPECT_EQ(Run({"version"}).code, 0);
+  unsetenv("CLUSTERCTL_CONTEXT");
+}
+
+TEST_F(ErrorsTest, WrongUsageIsTwoAndOneLine) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"frobnicate"},
+                                             {"get", "--nope"},
+                                             {"rollout"},
+                                             {"scale", "deploy/web"},
+                                             {"version", "--request-timeout", "x"}}) {
+    const Outcome outcome = Run(arguments);
+    EXPECT_EQ(outcome.code, 2) << arguments[0];
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  }
+}
+
+TEST_F(ErrorsTest, HelpIsEverywhereWithExamples) {
+  EXPECT_THAT(Run({}).out, HasSubstr("clusterctl local up"));
+  for (const std::string command : {"apply", "get", "describe", "delete", "logs", "exec", "attach",
+                                    "run", "scale", "rollout", "cordon", "drain", "image", "label",
+                                    "annotate", "wait", "events", "version", "api-resources"}) {
+    const Outcome outcome = Run({command, "--help"});
+    EXPECT_EQ(outcome.code, 0) << command;
+    EXPECT_THAT(outcome.out, HasSubstr("Examples:\n  ")) << command;
+  }
+}
+
+TEST_F(ErrorsTest, VersionAsksTheController) {
+  EXPECT_THAT(Run({"version"}).out, HasSubstr("Server Version: 9.8.7\n"));
+  EXPECT_EQ(Run({"version", "--client", "--server", "unix:/nonexistent"}).code, 0);
+}
+
+}  // namespace
+}  // namespace cluster::cli

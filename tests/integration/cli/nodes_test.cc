@@ -1,0 +1,61 @@
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+
+#include "command_run.h"
+#include "proto/schema/kinds.h"
+
+namespace cluster::cli {
+namespace {
+
+class NodesTest : public CommandTest {
+ protected:
+  NodesTest() { Put("{apiVersion: v1, kind: Node, metadata: {name: node1}}"); }
+  bool Cordoned() { return cluster_.Stored("nodes/node1").node().spec().unschedulable(); }
+  void PutOwnedPod(const std::string& name) {
+    Put(absl::StrCat("{apiVersion: v1, kind: Pod, metadata: {name: ", name,
+                     ", ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: w, uid: u, "
+                     "controller: true}]}, spec: {nodeName: node1, containers: [{name: c, image: "
+                     "x}]}}"));
+  }
+};
+
+TEST_F(NodesTest, CordonAndUncordonSayWhetherTheyChangedAnything) {
+  EXPECT_EQ(Run({"cordon", "node1"}).out, "node/node1 cordoned\n");
+  EXPECT_TRUE(Cordoned());
+  EXPECT_EQ(Run({"cordon", "node/node1"}).out, "node/node1 already cordoned\n");
+  EXPECT_EQ(Run({"uncordon", "node1"}).out, "node/node1 uncordoned\n");
+  EXPECT_FALSE(Cordoned());
+  EXPECT_EQ(Run({"cordon", "node9"}).err, "error: nodes \"node9\" not found\n");
+}
+
+TEST_F(NodesTest, DrainDeletesWhatComesBackElsewhereAndWaits) {
+  PutOwnedPod("web-1");
+  const auto run = Start({"drain", "node1"});
+  cluster_.AwaitDeletion("pods/default/web-1");
+  cluster_.AwaitWatches(1);
+  cluster_.Remove("pods/default/web-1");
+  const Outcome outcome = run->Wait();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out,
+            "node/node1 cordoned\n"
+            "evicting pod default/web-1\n"
+            "pod/web-1 evicted\n"
+            "node/node1 drained\n");
+  EXPECT_TRUE(Cordoned());
+}
+
+TEST_F(NodesTest, DrainRefusesPodsThatWouldNotComeBack) {
+  PutOwnedPod("web-1");
+  Put(PodManifest("lone"));
+  const Outcome outcome = Run({"drain", "node1"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.err,
+            "error: node node1 is cordoned, but these pods have no controller and would not come "
+            "back: default/lone; delete them with --force\n");
+  EXPECT_FALSE(Meta(cluster_.Stored("pods/default/web-1")).has_deletion_timestamp());
+  EXPECT_EQ(Run({"drain", "node1", "--force", "--grace-period=0"}).code, 0);
+  EXPECT_FALSE(cluster_.Has("pods/default/lone"));
+}
+
+}  // namespace
+}  // namespace cluster::cli

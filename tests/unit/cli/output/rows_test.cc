@@ -1,0 +1,138 @@
+#include "cli/output/rows.h"
+
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+
+#include "objects.h"
+
+namespace cluster::cli {
+namespace {
+
+std::string Printed(const v1::Object& object, const RowOptions& options) {
+  std::ostringstream out;
+  Table(out).Print({Header(KindOf(object), options), Row(object, options, Noon())});
+  return out.str();
+}
+
+constexpr RowOptions kWide = {.wide = true};
+
+v1::Object WebPod() {
+  return Parse(absl::StrCat(
+      "pod { metadata { name: 'web-1' namespace: 'shop' creation_timestamp ", At(absl::Minutes(3)),
+      " labels { key: 'tier' value: 'front' } labels { key: 'app' value: 'web' } }"
+      " spec { node_name: 'node2' containers { name: 'nginx' } }"
+      " status { phase: POD_PHASE_RUNNING pod_ip: '10.64.4.2'"
+      " container_statuses { name: 'nginx' ready: true state { running {} } } } }"));
+}
+
+TEST(RowsTest, Pod) {
+  EXPECT_EQ(Printed(WebPod(), {}),
+            "NAME    READY   STATUS    RESTARTS   AGE\n"
+            "web-1   1/1     Running   0          3m\n");
+  EXPECT_EQ(Printed(WebPod(), kWide),
+            "NAME    READY   STATUS    RESTARTS   AGE   IP          NODE\n"
+            "web-1   1/1     Running   0          3m    10.64.4.2   node2\n");
+}
+
+TEST(RowsTest, NamespaceKindAndLabelsAreExtraColumns) {
+  EXPECT_EQ(Printed(WebPod(), {.with_namespace = true, .with_labels = true, .with_kind = true}),
+            "NAMESPACE   NAME        READY   STATUS    RESTARTS   AGE   LABELS\n"
+            "shop        pod/web-1   1/1     Running   0          3m    app=web,tier=front\n");
+}
+
+TEST(RowsTest, PersistentVolumeClaim) {
+  const std::string spec =
+      "spec { access_modes: ACCESS_MODE_READ_WRITE_ONCE storage_class_name: 'local' "
+      "volume_mode: VOLUME_MODE_FILESYSTEM } ";
+  const auto claim = [&](const std::string& meta, const std::string& status) {
+    return Parse(absl::StrCat("persistent_volume_claim { metadata { name: 'data' uid: 'c1' ", meta,
+                              "creation_timestamp ", At(absl::Minutes(3)), " } ", spec,
+                              " status { ", status, " } }"));
+  };
+  EXPECT_EQ(Printed(claim("", "phase: CLAIM_PHASE_PENDING"), {}),
+            "NAME   STATUS    VOLUME   CAPACITY   ACCESS MODES   STORAGECLASS   AGE\n"
+            "data   Pending                                      local          3m\n");
+  const std::string bound =
+      "phase: CLAIM_PHASE_BOUND node_name: 'n2' access_modes: ACCESS_MODE_READ_WRITE_ONCE "
+      "capacity { key: 'storage' value: '1Gi' }";
+  EXPECT_EQ(Printed(claim("", bound), kWide),
+            "NAME   STATUS   VOLUME   CAPACITY   ACCESS MODES   STORAGECLASS   AGE   VOLUMEMODE   "
+            "NODE\n"
+            "data   Bound    pvc-c1   1Gi        RWO            local          3m    Filesystem   "
+            "n2\n");
+  EXPECT_NE(Printed(claim("deletion_timestamp { seconds: 1 } ", bound), {}).find("Terminating"),
+            std::string::npos);
+}
+
+TEST(RowsTest, APodWithoutNodeHasNone) {
+  EXPECT_EQ(Printed(Parse("pod { metadata { name: 'a' } spec { containers {} } }"), kWide),
+            "NAME   READY   STATUS    RESTARTS   AGE         IP       NODE\n"
+            "a      0/1     Pending   0          <unknown>   <none>   <none>\n");
+}
+
+TEST(RowsTest, Deployment) {
+  const v1::Object web = Parse(absl::StrCat(
+      "deployment { metadata { name: 'web' creation_timestamp ", At(absl::Hours(5)),
+      " } spec { replicas: 3 selector { match_labels { key: 'app' value: 'web' } }"
+      " template { spec { containers { name: 'a' image: 'web:1' } containers { name: 'b' image: "
+      "'side:2' } } } } status { replicas: 3 updated_replicas: 2 ready_replicas: 3 "
+      "available_replicas: 1 } }"));
+  EXPECT_EQ(Printed(web, kWide),
+            "NAME   READY   UP-TO-DATE   AVAILABLE   AGE   CONTAINERS   IMAGES         SELECTOR\n"
+            "web    3/3     2            1           5h    a,b          web:1,side:2   app=web\n");
+}
+
+TEST(RowsTest, ReplicaSet) {
+  const v1::Object set = Parse(absl::StrCat(
+      "replica_set { metadata { name: 'web-abc' creation_timestamp ", At(absl::Seconds(9)),
+      " } spec { replicas: 3 } status { replicas: 2 ready_replicas: 1 } }"));
+  EXPECT_EQ(Printed(set, {}),
+            "NAME      DESIRED   CURRENT   READY   AGE\n"
+            "web-abc   3         2         1       9s\n");
+}
+
+TEST(RowsTest, DataIsCountedAndNeverShown) {
+  const std::string meta =
+      absl::StrCat("metadata { name: 'c' creation_timestamp ", At(absl::Hours(24 * 30)), " } ");
+  EXPECT_EQ(Printed(Parse(absl::StrCat("config_map { ", meta,
+                                       "data { key: 'a' value: 'x' } binary_data { key: 'b' } }")),
+                    {}),
+            "NAME   DATA   AGE\n"
+            "c      2      30d\n");
+  EXPECT_EQ(Printed(Parse(absl::StrCat("secret { ", meta,
+                                       "type: 'Opaque' data { key: 'k' value: 'hidden' } }")),
+                    kWide),
+            "NAME   TYPE     DATA   AGE\n"
+            "c      Opaque   1      30d\n");
+}
+
+TEST(RowsTest, NodeSaysWhetherItTakesPods) {
+  const v1::Object node = Parse(absl::StrCat(
+      "node { metadata { name: 'node1' creation_timestamp ", At(absl::Minutes(15)),
+      " labels { key: 'node-role.kubernetes.io/worker' } } spec { unschedulable: true }"
+      " status { conditions { type: 'Ready' status: CONDITION_STATUS_UNKNOWN }"
+      " addresses { type: 'InternalIP' address: '192.0.2.1' }"
+      " node_info { agent_version: '0.1.0' os_image: 'Debian 12' kernel_version: '6.1' "
+      "cgroup_version: 'hybrid' } } }"));
+  EXPECT_EQ(
+      Printed(node, kWide),
+      "NAME    STATUS                        ROLES    AGE   VERSION   INTERNAL-IP   OS-IMAGE    "
+      "KERNEL-VERSION   CGROUP\n"
+      "node1   NotReady,SchedulingDisabled   worker   15m   0.1.0     192.0.2.1     Debian 12   "
+      "6.1              hybrid\n");
+}
+
+TEST(RowsTest, EventsCountWhatRepeats) {
+  const v1::Object event = Parse(absl::StrCat(
+      "event { metadata { name: 'e' namespace: 'shop' } type: 'Warning' reason: 'BackOff' message: "
+      "'again\\nand again' count: 4 involved_object { kind: 'Pod' name: 'web-1' } first_timestamp ",
+      At(absl::Minutes(10)), " last_timestamp ", At(absl::Minutes(3)), " }"));
+  EXPECT_EQ(Printed(event, {.with_namespace = true}),
+            "NAMESPACE   LAST SEEN          TYPE      REASON    OBJECT      MESSAGE\n"
+            "shop        3m (x4 over 10m)   Warning   BackOff   pod/web-1   again and again\n");
+}
+
+}  // namespace
+}  // namespace cluster::cli

@@ -1,0 +1,137 @@
+#include "controller/reconcile/node_lifecycle.h"
+
+#include "gtest/gtest.h"
+
+#include "controller/reconcile/conditions.h"
+#include "tests/domain/builders.h"
+#include "tests/domain/world.h"
+
+namespace cluster::controller {
+namespace {
+
+using domain::Node;
+using domain::Pod;
+using domain::ReplicaSet;
+using domain::World;
+
+const absl::Time kNow = absl::FromUnixSeconds(10'000);
+
+class NodeLifecycle : public ::testing::Test {
+ protected:
+  NodeLifecycle() {
+    world_.Put(set_);
+    world_.Put(Node("n1"));
+  }
+  Changes Pass(Contact contact) {
+    contacts_["n1"] = {contact, absl::Seconds(50)};
+    Changes changes = ReconcileNodes(world_.view(), {kNow, absl::Seconds(60), &contacts_, &brake_});
+    EXPECT_TRUE(world_.Commit(changes).empty());
+    return changes;
+  }
+  const v1::Condition NodeReady() {
+    return *FindCondition(world_.Find("nodes/n1")->object.node().status().conditions(), "Ready");
+  }
+  Pod Serving(const std::string& name) {
+    Pod pod(name);
+    pod.On("n1").Ready();
+    auto* condition = pod.message().mutable_status()->add_conditions();
+    condition->set_type("ContainersReady");
+    condition->set_status(v1::CONDITION_STATUS_TRUE);
+    return pod;
+  }
+
+  World world_;
+  const v1::Object set_ = ReplicaSet("web");
+  NodeContacts contacts_;
+  LossBrake brake_;
+};
+
+TEST_F(NodeLifecycle, ReadyFollowsTheLease) {
+  Pass(Contact::kLost);
+  EXPECT_EQ(NodeReady().status(), v1::CONDITION_STATUS_UNKNOWN);
+  EXPECT_EQ(NodeReady().reason(), "LeaseExpired");
+  EXPECT_EQ(NodeReady().last_transition_time().seconds(), 10'000);
+  EXPECT_TRUE(Pass(Contact::kLost).empty());
+  EXPECT_TRUE(Pass(Contact::kUnknown).empty());
+  const Changes back = Pass(Contact::kReady);
+  EXPECT_EQ(NodeReady().status(), v1::CONDITION_STATUS_TRUE);
+  EXPECT_EQ(back.events.at(0).reason, "NodeReady");
+  EXPECT_TRUE(Pass(Contact::kReady).empty());
+}
+
+TEST_F(NodeLifecycle, PodsOfALostNodeAreGivenUpForReplacement) {
+  world_.Put(Serving("web-1").OwnedBy(set_));
+  Pass(Contact::kLost);
+  const v1::Pod pod = world_.PodNamed("web-1");
+  EXPECT_TRUE(pod.metadata().has_deletion_timestamp());
+  EXPECT_EQ(pod.status().reason(), "NodeLost");
+  EXPECT_FALSE(IsTrue(pod.status().conditions(), "Ready"));
+  EXPECT_TRUE(Pass(Contact::kLost).empty());
+}
+
+TEST_F(NodeLifecycle, PodsThatNobodyWouldReplaceWaitForTheNode) {
+  world_.Put(Serving("alone"));
+  Pass(Contact::kLost);
+  EXPECT_FALSE(world_.PodNamed("alone").metadata().has_deletion_timestamp());
+  EXPECT_FALSE(IsTrue(world_.PodNamed("alone").status().conditions(), "Ready"));
+  Pass(Contact::kReady);
+  EXPECT_TRUE(IsTrue(world_.PodNamed("alone").status().conditions(), "Ready"));
+  EXPECT_TRUE(Pass(Contact::kReady).empty());
+}
+
+TEST_F(NodeLifecycle, PressureBecomesATaintAndGoesWithIt) {
+  const auto set_pressure = [this](v1::ConditionStatus status) {
+    v1::Object node = world_.Find("nodes/n1")->object;
+    auto* conditions = node.mutable_node()->mutable_status()->mutable_conditions();
+    SetCondition({"MemoryPressure", status, "", ""}, kNow, conditions);
+    SetCondition({"DiskPressure", v1::CONDITION_STATUS_FALSE, "", ""}, kNow, conditions);
+    world_.Put(node);
+  };
+  v1::Object tainted = world_.Find("nodes/n1")->object;
+  tainted.mutable_node()->mutable_spec()->add_taints()->set_key("of-the-user");
+  world_.Put(tainted);
+  set_pressure(v1::CONDITION_STATUS_TRUE);
+  Pass(Contact::kReady);
+  const auto taints = [this] { return world_.Find("nodes/n1")->object.node().spec().taints(); };
+  ASSERT_EQ(taints().size(), 2);
+  EXPECT_EQ(taints()[1].key(), "node.kubernetes.io/memory-pressure");
+  EXPECT_EQ(taints()[1].effect(), v1::TAINT_EFFECT_NO_SCHEDULE);
+  EXPECT_TRUE(Pass(Contact::kReady).empty());
+  set_pressure(v1::CONDITION_STATUS_FALSE);
+  Pass(Contact::kReady);
+  ASSERT_EQ(taints().size(), 1);
+  EXPECT_EQ(taints()[0].key(), "of-the-user");
+}
+
+TEST_F(NodeLifecycle, AnUnknownContactChangesNothing) {
+  world_.Put(Serving("web-1").OwnedBy(set_));
+  contacts_.clear();
+  EXPECT_TRUE(
+      ReconcileNodes(world_.view(), {kNow, absl::Seconds(60), &contacts_, &brake_}).empty());
+}
+
+TEST_F(NodeLifecycle, TheBrakeHoldsPodsOfLostNodes) {
+  for (int i = 2; i <= 10; ++i) world_.Put(Node("n" + std::to_string(i)));
+  for (int i = 1; i <= 6; ++i) contacts_["n" + std::to_string(i)].contact = Contact::kLost;
+  world_.Put(Serving("web-1").OwnedBy(set_));
+  Pass(Contact::kLost);
+  EXPECT_FALSE(world_.PodNamed("web-1").metadata().has_deletion_timestamp());
+  EXPECT_FALSE(IsTrue(world_.PodNamed("web-1").status().conditions(), "Ready"));
+}
+
+TEST_F(NodeLifecycle, PodsGoWithTheirNodeObject) {
+  world_.Put(Serving("web-1").OwnedBy(set_));
+  v1::Pod* pod = nullptr;
+  v1::Object seen = world_.Find("pods/default/web-1")->object;
+  pod = seen.mutable_pod();
+  pod->mutable_status()->mutable_start_time()->set_seconds(1);
+  world_.Put(seen);
+  world_.Put(Pod("waits").On("never-joined"));
+  world_.Remove("nodes/n1");
+  Pass(Contact::kLost);
+  EXPECT_EQ(world_.Find("pods/default/web-1"), nullptr);
+  EXPECT_NE(world_.Find("pods/default/waits"), nullptr);
+}
+
+}  // namespace
+}  // namespace cluster::controller

@@ -1,0 +1,245 @@
+#include "controller/session/assignment_sender.h"
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+
+#include "proto/schema/assignments_digest.h"
+#include "proto/schema/kinds.h"
+
+namespace cluster::controller {
+namespace {
+
+class Sending : public testing::Test {
+ protected:
+  void PutPod(const std::string& name, store::Rev rev, const std::string& config_map = "") {
+    auto entry = std::make_shared<Entry>();
+    v1::Pod pod;
+    pod.mutable_metadata()->set_name(name);
+    pod.mutable_metadata()->set_namespace_("default");
+    pod.mutable_metadata()->set_uid("uid-" + name);
+    pod.mutable_spec()->set_node_name("node1");
+    v1::Container* container = pod.mutable_spec()->add_containers();
+    if (!config_map.empty()) {
+      container->add_env_from()->mutable_config_map_ref()->set_name(config_map);
+    }
+    entry->object = Wrap(std::move(pod));
+    entry->key = Key(entry->object);
+    entry->mod_rev = rev;
+    view_.Put(entry);
+    view_.set_revision(rev);
+  }
+  void PutConfigMap(const std::string& name, store::Rev rev) {
+    auto entry = std::make_shared<Entry>();
+    entry->object = NewObject(*FindKind("ConfigMap"));
+    MutableMeta(&entry->object)->set_name(name);
+    MutableMeta(&entry->object)->set_namespace_("default");
+    entry->key = Key(entry->object);
+    entry->mod_rev = rev;
+    view_.Put(entry);
+    view_.set_revision(rev);
+  }
+  void RemovePod(const std::string& name, store::Rev rev) {
+    view_.Remove("pods/default/" + name);
+    view_.set_revision(rev);
+  }
+  static v1::Hello Hello(store::Rev applied = 0, const std::map<std::string, int64_t>& held = {}) {
+    v1::Hello hello;
+    hello.set_node("node1");
+    hello.set_applied_revision(applied);
+    hello.set_assignments_digest(AssignmentsDigest(held));
+    return hello;
+  }
+  v1::Assignments Next(AssignmentSender* sender, bool expected = true) {
+    v1::Assignments message;
+    EXPECT_EQ(sender->Next(facts_, &message), expected);
+    return message;
+  }
+
+  View view_;
+  ReportBook reports_;
+  ClusterFacts facts_;
+};
+
+TEST_F(Sending, ANewNodeGetsEverythingThenOnlyChanges) {
+  PutPod("a", 5);
+  AssignmentSender sender(Hello(), &view_, &reports_);
+  v1::Assignments first = Next(&sender);
+  EXPECT_TRUE(first.complete());
+  EXPECT_EQ(first.assignments_size(), 1);
+  EXPECT_EQ(first.assignments(0).epoch(), 5);
+  EXPECT_EQ(first.results_in(), 5);
+  Next(&sender, /*expected=*/false);
+  PutPod("b", 7);
+  const v1::Assignments second = Next(&sender);
+  EXPECT_FALSE(second.complete());
+  EXPECT_EQ(second.applies_to(), 5);
+  EXPECT_EQ(second.results_in(), 7);
+  ASSERT_EQ(second.assignments_size(), 1);
+  EXPECT_EQ(second.assignments(0).pod().metadata().name(), "b");
+  RemovePod("a", 9);
+  const v1::Assignments third = Next(&sender);
+  ASSERT_EQ(third.removed_size(), 1);
+  EXPECT_EQ(third.removed(0), "uid-a");
+}
+
+TEST_F(Sending, AReportDoesNotChangeAnEpoch) {
+  PutPod("a", 5);
+  AssignmentSender sender(Hello(), &view_, &reports_);
+  Next(&sender);
+  v1::PodReportRecord record;
+  record.set_epoch(5);
+  reports_.Set("uid-a", record, 8);
+  PutPod("a", 8);
+  Next(&sender, /*expected=*/false);
+  // A change by anyone else does.
+  PutPod("a", 9);
+  EXPECT_EQ(Next(&sender).assignments(0).epoch(), 9);
+}
+
+TEST_F(Sending, ANodeThatAgreesIsToldOnlyWhatIsNew) {
+  PutPod("a", 5);
+  view_.set_revision(6);
+  AssignmentSender sender(Hello(6, {{"uid-a", 5}}), &view_, &reports_);
+  const v1::Assignments first = Next(&sender);
+  EXPECT_FALSE(first.complete());
+  EXPECT_EQ(first.applies_to(), 6);
+  EXPECT_TRUE(first.assignments().empty());
+  EXPECT_TRUE(first.peers_changed());
+  EXPECT_TRUE(first.archives_changed());
+}
+
+TEST_F(Sending, ANodeThatDisagreesGetsEverything) {
+  PutPod("a", 5);
+  AssignmentSender other_epoch(Hello(5, {{"uid-a", 4}}), &view_, &reports_);
+  EXPECT_TRUE(Next(&other_epoch).complete());
+  AssignmentSender surplus(Hello(5, {{"uid-a", 5}, {"uid-z", 1}}), &view_, &reports_);
+  EXPECT_TRUE(Next(&surplus).complete());
+  // A node from the future of a restored store, too.
+  AssignmentSender future(Hello(500, {{"uid-a", 5}}), &view_, &reports_);
+  EXPECT_TRUE(Next(&future).complete());
+}
+
+TEST_F(Sending, ReferencesAreSentAndRefreshed) {
+  PutConfigMap("settings", 3);
+  PutPod("a", 5, "settings");
+  AssignmentSender sender(Hello(), &view_, &reports_);
+  EXPECT_EQ(Next(&sender).assignments(0).references_size(), 1);
+  EXPECT_TRUE(sender.refers_to("configmaps/default/settings"));
+  PutConfigMap("other", 6);
+  Next(&sender, /*expected=*/false);
+  PutConfigMap("settings", 7);
+  const v1::Assignments message = Next(&sender);
+  ASSERT_EQ(message.assignments_size(), 1);
+  EXPECT_EQ(message.assignments(0).epoch(), 5);
+  // And what changed while a node was away, though its epochs agree.
+  AssignmentSender back(Hello(6, {{"uid-a", 5}}), &view_, &reports_);
+  EXPECT_EQ(Next(&back).assignments_size(), 1);
+  AssignmentSender current(Hello(7, {{"uid-a", 5}}), &view_, &reports_);
+  EXPECT_EQ(Next(&current).assignments_size(), 0);
+}
+
+TEST_F(Sending, VeryManyChangesAreSentAsTheWholeTruth) {
+  AssignmentSender sender(Hello(), &view_, &reports_);
+  Next(&sender);
+  for (int i = 0; i < 1500; ++i) PutPod(absl::StrCat("p", i), 10 + i);
+  const v1::Assignments message = Next(&sender);
+  EXPECT_TRUE(message.complete());
+  EXPECT_EQ(message.assignments_size(), 1500);
+}
+
+TEST_F(Sending, AnAckIsHeldAgainstWhatWasTold) {
+  PutPod("a", 5);
+  AssignmentSender sender(Hello(), &view_, &reports_);
+  Next(&sender);
+  v1::AssignmentsAck ack;
+  ack.set_applied_revision(5);
+  ack.set_assignments_digest(AssignmentsDigest({{"uid-a", 5}}));
+  EXPECT_TRUE(sender.Agrees(ack));
+  ack.set_assignments_digest(AssignmentsDigest({}));
+  EXPECT_FALSE(sender.Agrees(ack));
+  // An older one says nothing about now.
+  ack.set_applied_revision(4);
+  EXPECT_TRUE(sender.Agrees(ack));
+  ack.set_resync(true);
+  EXPECT_FALSE(sender.Agrees(ack));
+}
+
+TEST_F(Sending, APodThatTheStoreDoesNotHaveIsToldRemoved) {
+  AssignmentSender sender(Hello(), &view_, &reports_);
+  Next(&sender);
+  sender.TellRemoved("uid-x");
+  const v1::Assignments message = Next(&sender);
+  ASSERT_EQ(message.removed_size(), 1);
+  EXPECT_EQ(message.removed(0), "uid-x");
+  Next(&sender, /*expected=*/false);
+}
+
+TEST_F(Sending, PeersAreEveryNodeButItself) {
+  for (const char* name : {"node1", "node2"}) facts_.peers.emplace_back().set_node(name);
+  AssignmentSender sender(Hello(), &view_, &reports_);
+  const v1::Assignments message = Next(&sender);
+  ASSERT_EQ(message.peers_size(), 1);
+  EXPECT_EQ(message.peers(0).node(), "node2");
+}
+
+TEST_F(Sending, FilesOfVolumesAreReferencesToo) {
+  v1::Pod pod;
+  pod.mutable_metadata()->set_namespace_("default");
+  const auto volume = [&pod] { return pod.mutable_spec()->add_volumes(); };
+  volume()->mutable_config_map()->set_name("map");
+  volume()->mutable_secret()->set_secret_name("secret");
+  v1::ProjectedVolumeSource* projected = volume()->mutable_projected();
+  projected->add_sources()->mutable_config_map()->set_name("projected-map");
+  projected->add_sources()->mutable_secret()->set_name("projected-secret");
+  volume()->mutable_persistent_volume_claim()->set_claim_name("claim");
+  v1::Container* init = pod.mutable_spec()->add_init_containers();
+  init->add_env_from()->mutable_config_map_ref()->set_name("of-init");
+  EXPECT_EQ(ReferencedKeys(pod),
+            (std::set<std::string>{"configmaps/default/map", "configmaps/default/of-init",
+                                   "configmaps/default/projected-map",
+                                   "persistentvolumeclaims/default/claim",
+                                   "secrets/default/projected-secret", "secrets/default/secret"}));
+}
+
+TEST_F(Sending, AClaimIsErasedOnceAfterItsLastPod) {
+  const auto put_claim = [this](bool deleting, store::Rev rev) {
+    auto entry = std::make_shared<Entry>();
+    entry->object = NewObject(*FindKind("PersistentVolumeClaim"));
+    v1::PersistentVolumeClaim* claim = entry->object.mutable_persistent_volume_claim();
+    claim->mutable_metadata()->set_name("data");
+    claim->mutable_metadata()->set_namespace_("default");
+    claim->mutable_metadata()->set_uid("uid-data");
+    claim->mutable_status()->set_node_name("node1");
+    if (deleting) claim->mutable_metadata()->mutable_deletion_timestamp()->set_seconds(1);
+    entry->key = Key(entry->object);
+    entry->mod_rev = rev;
+    view_.Put(entry);
+    view_.set_revision(rev);
+  };
+  PutPod("a", 5);
+  EntryPtr pod = view_.Find("pods/default/a");
+  auto with_claim = std::make_shared<Entry>(*pod);
+  with_claim->object.mutable_pod()
+      ->mutable_spec()
+      ->add_volumes()
+      ->mutable_persistent_volume_claim()
+      ->set_claim_name("data");
+  view_.Put(with_claim);
+  put_claim(false, 6);
+  AssignmentSender sender(Hello(), &view_, &reports_);
+  EXPECT_EQ(Next(&sender).assignments(0).references_size(), 1);
+  put_claim(true, 7);
+  EXPECT_EQ(Next(&sender).erase_claims_size(), 0) << "its pod is there";
+  RemovePod("a", 8);
+  const v1::Assignments erased = Next(&sender);
+  ASSERT_EQ(erased.erase_claims_size(), 1);
+  EXPECT_EQ(erased.erase_claims(0), "uid-data");
+  Next(&sender, /*expected=*/false);
+  sender.Resync();
+  EXPECT_EQ(Next(&sender).erase_claims_size(), 1) << "what was said may have been lost";
+  AssignmentSender other(Hello(), &view_, &reports_);
+  EXPECT_EQ(Next(&other).erase_claims_size(), 1) << "in each session anew";
+}
+
+}  // namespace
+}  // namespace cluster::controller

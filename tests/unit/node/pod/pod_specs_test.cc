@@ -1,0 +1,132 @@
+#include "node/pod/pod_specs.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+#include "proto/schema/pod_resources.h"
+#include "tests/unit/node/pod/pod_bench.h"
+
+namespace cluster::node {
+namespace {
+
+using testing::ElementsAre;
+
+void SetResources(const std::map<std::string, std::string>& requests,
+                  const std::map<std::string, std::string>& limits, v1::Container* container) {
+  for (const auto& [name, value] : requests) {
+    (*container->mutable_resources()->mutable_requests())[name] = value;
+  }
+  for (const auto& [name, value] : limits) {
+    (*container->mutable_resources()->mutable_limits())[name] = value;
+  }
+}
+
+constexpr char kNodeResolvConf[] =
+    "# a comment\nnameserver 192.0.2.53\nsearch example.org corp\noptions ndots:2 rotate\n";
+
+TEST(ResolvConf, TheNodesOwnByDefault) {
+  v1::PodSpec spec;
+  EXPECT_EQ(ResolvConf(spec, kNodeResolvConf),
+            "nameserver 192.0.2.53\nsearch example.org corp\noptions ndots:2 rotate\n");
+}
+
+TEST(ResolvConf, DnsConfigComesOnTop) {
+  v1::PodSpec spec;
+  spec.set_dns_policy(v1::DNS_POLICY_DEFAULT);
+  spec.mutable_dns_config()->add_nameservers("192.0.2.53");
+  spec.mutable_dns_config()->add_nameservers("192.0.2.54");
+  spec.mutable_dns_config()->add_searches("pods");
+  v1::PodDnsConfigOption* option = spec.mutable_dns_config()->add_options();
+  option->set_name("ndots");
+  option->set_value("5");
+  EXPECT_EQ(ResolvConf(spec, kNodeResolvConf),
+            "nameserver 192.0.2.53\nnameserver 192.0.2.54\nsearch example.org corp pods\n"
+            "options ndots:5 rotate\n");
+}
+
+TEST(ResolvConf, Behaviour21_PolicyNoneHoldsExactlyDnsConfig) {
+  v1::PodSpec spec;
+  spec.set_dns_policy(v1::DNS_POLICY_NONE);
+  spec.mutable_dns_config()->add_nameservers("198.51.100.1");
+  spec.mutable_dns_config()->add_options()->set_name("edns0");
+  EXPECT_EQ(ResolvConf(spec, kNodeResolvConf), "nameserver 198.51.100.1\noptions edns0\n");
+}
+
+TEST(HostsLines, Behaviour20_OneLinePerAlias) {
+  v1::PodSpec spec;
+  v1::HostAlias* alias = spec.add_host_aliases();
+  alias->set_ip("192.0.2.7");
+  alias->add_hostnames("db");
+  alias->add_hostnames("db.local");
+  EXPECT_THAT(HostsLines(spec), ElementsAre("192.0.2.7 db db.local"));
+}
+
+TEST(Hostname, IsThePodsNameCutToALabel) {
+  v1::Pod pod;
+  pod.mutable_metadata()->set_name(std::string(62, 'a') + "-bcd");
+  EXPECT_EQ(HostnameOf(pod), std::string(62, 'a'));
+  pod.mutable_spec()->set_hostname("db-0");
+  EXPECT_EQ(HostnameOf(pod), "db-0");
+}
+
+TEST(Qos, Behaviour54_FollowsRequestsAndLimits) {
+  struct Case {
+    std::map<std::string, std::string> requests, limits;
+    v1::QosClass want;
+  };
+  const std::vector<Case> cases = {
+      {{}, {}, v1::QOS_CLASS_BEST_EFFORT},
+      {{{"cpu", "0"}}, {}, v1::QOS_CLASS_BEST_EFFORT},
+      {{{"cpu", "100m"}}, {}, v1::QOS_CLASS_BURSTABLE},
+      {{}, {{"cpu", "1"}, {"memory", "1Gi"}}, v1::QOS_CLASS_GUARANTEED},
+      {{{"cpu", "1000m"}, {"memory", "1024Mi"}},
+       {{"cpu", "1"}, {"memory", "1Gi"}},
+       v1::QOS_CLASS_GUARANTEED},
+      {{{"cpu", "500m"}}, {{"cpu", "1"}, {"memory", "1Gi"}}, v1::QOS_CLASS_BURSTABLE},
+      {{}, {{"memory", "1Gi"}}, v1::QOS_CLASS_BURSTABLE},
+  };
+  for (const Case& test : cases) {
+    v1::PodSpec spec;
+    SetResources(test.requests, test.limits, spec.add_containers());
+    EXPECT_EQ(QosOf(spec), test.want);
+    // One container that asks for nothing ends the guarantee.
+    spec.add_containers();
+    EXPECT_NE(QosOf(spec), v1::QOS_CLASS_GUARANTEED);
+  }
+}
+
+TEST(Resources, APodsLimitNeedsALimitOfEveryContainer) {
+  v1::PodSpec spec;
+  SetResources({{"cpu", "250m"}}, {{"cpu", "500m"}, {"memory", "64Mi"}}, spec.add_containers());
+  SetResources({}, {{"cpu", "1"}}, spec.add_containers());
+  const Resources sum = ResourcesOf(spec).value();
+  EXPECT_EQ(sum.cpu_request_milli, 1250);
+  EXPECT_EQ(sum.cpu_limit_milli, 1500);
+  EXPECT_EQ(sum.memory_request, 64 << 20);
+  EXPECT_EQ(sum.memory_limit, 0);
+}
+
+TEST(OomScore, RanksByClassAndShare) {
+  const int64_t node = int64_t{8} << 30;
+  EXPECT_EQ(OomScore(v1::QOS_CLASS_GUARANTEED, 1 << 30, node), -997);
+  EXPECT_EQ(OomScore(v1::QOS_CLASS_BEST_EFFORT, 0, node), 1000);
+  EXPECT_EQ(OomScore(v1::QOS_CLASS_BURSTABLE, int64_t{2} << 30, node), 750);
+  EXPECT_EQ(OomScore(v1::QOS_CLASS_BURSTABLE, node, node), 3);
+}
+
+TEST(SandboxSpec, CarriesHostPorts) {
+  PodBuilder pod;
+  v1::ContainerPort* port = pod.First().add_ports();
+  port->set_container_port(80);
+  port->set_host_port(8080);
+  port->set_host_ip("0.0.0.0");
+  pod.First().add_ports()->set_container_port(443);
+  const SandboxSpec spec = SandboxSpecOf(pod.Get().pod(), "").value();
+  ASSERT_EQ(spec.host_ports.size(), 1u);
+  EXPECT_EQ(spec.host_ports[0].host_port, 8080);
+  EXPECT_EQ(spec.host_ports[0].host_ip, "");
+  EXPECT_EQ(spec.host_ports[0].protocol, "tcp");
+}
+
+}  // namespace
+}  // namespace cluster::node
