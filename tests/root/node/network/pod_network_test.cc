@@ -1,0 +1,490 @@
+// Pods' networking on the real kernel: nodes, pods and the wire between them are network namespaces
+// of the test's own, without a way out.
+#include "node/network/pod_network.h"
+
+#include <arpa/inet.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include <filesystem>
+#include <functional>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "base/netlink_route.h"
+#include "base/status.h"
+
+namespace cluster::node {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr absl::Duration kPatience = absl::Seconds(20);
+const Cidr kCluster = ParseCidr("10.64.0.0/10").value();
+
+sockaddr_in SocketAddress(Ipv4 ip, uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(ip.value);
+  address.sin_port = htons(port);
+  return address;
+}
+
+absl::StatusOr<UniqueFd> SocketIn(int netns, int type, absl::Duration timeout) {
+  UniqueFd fd;
+  RETURN_IF_ERROR(netlink::RunInNetns(netns, [&] {
+    fd.reset(::socket(AF_INET, type | SOCK_CLOEXEC, 0));
+    return fd ? absl::OkStatus() : ErrnoStatus("socket");
+  }));
+  const timeval limit = absl::ToTimeval(timeout);
+  for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+    if (::setsockopt(fd.get(), SOL_SOCKET, option, &limit, sizeof limit) != 0) {
+      return ErrnoStatus("setsockopt");
+    }
+  }
+  return fd;
+}
+
+// A TCP listener in a namespace. Its backlog answers the handshake, so no thread is needed.
+UniqueFd ListenIn(int netns, uint16_t port) {
+  UniqueFd fd = SocketIn(netns, SOCK_STREAM, kPatience).value();
+  const sockaddr_in any = SocketAddress({}, port);
+  EXPECT_EQ(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any), 0);
+  EXPECT_EQ(::listen(fd.get(), 16), 0);
+  return fd;
+}
+
+// Connects from a namespace; the listener says a word and whom it saw, the caller reads it.
+absl::StatusOr<Ipv4> Visit(int netns, const UniqueFd& listener, Ipv4 ip, uint16_t port,
+                           absl::Duration timeout = kPatience) {
+  ASSIGN_OR_RETURN(UniqueFd client, SocketIn(netns, SOCK_STREAM, timeout));
+  const sockaddr_in to = SocketAddress(ip, port);
+  if (::connect(client.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
+    return ErrnoStatus("connect", ToString(ip));
+  }
+  sockaddr_in from{};
+  socklen_t size = sizeof from;
+  UniqueFd served(
+      ::accept4(listener.get(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_CLOEXEC));
+  if (!served) return ErrnoStatus("accept");
+  RETURN_IF_ERROR(WriteAll(served.get(), "hello"));
+  char word[5];
+  if (::recv(client.get(), word, sizeof word, MSG_WAITALL) != 5) return ErrnoStatus("recv");
+  return Ipv4{ntohl(from.sin_addr.s_addr)};
+}
+
+// One machine: a namespace, its agent's journal, and the network.
+class Machine {
+ public:
+  explicit Machine(const std::string& name)
+      : name_(name),
+        netns_(netlink::CreateNetns().value()),
+        socket_(netlink::Socket::OpenInNetns(netns_.get()).value()) {
+    std::string path = absl::StrCat(::testing::TempDir(), "network-XXXXXX");
+    directory_ = ::mkdtemp(path.data());
+    Start();
+  }
+  ~Machine() { std::filesystem::remove_all(directory_); }
+
+  // Also: the agent of a machine starts again.
+  void Start(absl::Duration hold_down = absl::ZeroDuration(),
+             absl::Duration linger = absl::Seconds(5)) {
+    network_.reset();
+    journal_.reset();
+    journal_ = Journal::Open(absl::StrCat(directory_, "/journal")).value();
+    EXPECT_EQ(netlink::RunInNetns(netns_.get(),
+                                  [&]() -> absl::Status {
+                                    PodNetwork::Config config;
+                                    config.node = name_;
+                                    config.journal = journal_.get();
+                                    config.hold_down = hold_down;
+                                    config.linger = linger;
+                                    ASSIGN_OR_RETURN(network_, PodNetwork::Open(config));
+                                    return absl::OkStatus();
+                                  }),
+              absl::OkStatus());
+  }
+
+  // A pod's namespace, reserved and attached.
+  struct Pod {
+    UniqueFd netns;
+    PodAddress address;
+  };
+  Pod AddPod(const std::string& uid, const std::vector<PublishedPort>& ports = {}) {
+    Pod pod;
+    pod.netns = netlink::CreateNetns().value();
+    const auto address = network_->Reserve(uid, ports);
+    EXPECT_EQ(address.status(), absl::OkStatus());
+    pod.address = address.value_or(PodAddress{});
+    EXPECT_EQ(network_->Attach(uid, pod.netns.get()), absl::OkStatus());
+    return pod;
+  }
+
+  // Everything in the namespace that a pod could leave behind.
+  std::string Inventory() {
+    std::vector<std::string> lines;
+    const auto links = netlink::ListLinks(socket_).value();
+    const auto addresses = netlink::ListAddresses(socket_).value();
+    const auto routes = netlink::ListRoutes(socket_).value();
+    for (const auto& link : links) lines.push_back(link.name);
+    for (const auto& address : addresses) lines.push_back(ToString(address.cidr));
+    for (const auto& route : routes) lines.push_back(ToString(route.destination));
+    for (const Record& record : journal_->All(RecordKind::kAddressLease)) {
+      lines.push_back(record.value);
+    }
+    return absl::StrCat(absl::StrJoin(lines, "\n"), "\n", Ruleset());
+  }
+
+  std::string Ruleset() {
+    std::string text;
+    EXPECT_EQ(netlink::RunInNetns(netns_.get(),
+                                  [&]() -> absl::Status {
+                                    ASSIGN_OR_RETURN(auto firewall, Firewall::Open());
+                                    ASSIGN_OR_RETURN(text, firewall->Query("list ruleset"));
+                                    return absl::OkStatus();
+                                  }),
+              absl::OkStatus());
+    return text;
+  }
+
+  PodNetwork& network() { return *network_; }
+  netlink::Socket& socket() { return socket_; }
+  int netns() const { return netns_.get(); }
+  Journal& journal() { return *journal_; }
+
+ private:
+  std::string name_;
+  UniqueFd netns_;
+  netlink::Socket socket_;
+  std::string directory_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<PodNetwork> network_;
+};
+
+// Joins machines by a bridge in a namespace of its own; machine i gets 192.0.2.i.
+class Wire {
+ public:
+  Wire()
+      : netns_(netlink::CreateNetns().value()),
+        socket_(netlink::Socket::OpenInNetns(netns_.get()).value()) {
+    EXPECT_EQ(socket_.Execute(netlink::CreateBridge("wire", {2, 0, 0, 0, 0, 1})), absl::OkStatus());
+    bridge_ = netlink::FindLink(socket_, "wire").value().index;
+  }
+  void Join(int netns, int number) {
+    EXPECT_EQ(socket_.Execute(netlink::CreateVeth({.name = absl::StrCat("port", number),
+                                                   .master = bridge_,
+                                                   .peer_name = "uplink",
+                                                   .peer_netns_fd = netns})),
+              absl::OkStatus());
+    netlink::Socket there = netlink::Socket::OpenInNetns(netns).value();
+    const int uplink = netlink::FindLink(there, "uplink").value().index;
+    EXPECT_EQ(there.Execute({netlink::ChangeLink(uplink, {.up = true}),
+                             netlink::ChangeLink("lo", {.up = true}),
+                             netlink::AddAddress({uplink, Cidr{AddressOf(number), 24}})}),
+              absl::OkStatus());
+  }
+  static Ipv4 AddressOf(int number) { return Ipv4{0xc0000200u + static_cast<uint32_t>(number)}; }
+
+ private:
+  UniqueFd netns_;
+  netlink::Socket socket_;
+  int bridge_ = 0;
+};
+
+class PodNetworkTest : public ::testing::Test {
+ protected:
+  PodNetworkTest() { EXPECT_EQ(one_.network().SetRange(kOne, kCluster), absl::OkStatus()); }
+  const Cidr kOne = ParseCidr("10.64.0.0/22").value();
+  const Cidr kTwo = ParseCidr("10.64.4.0/22").value();
+  Machine one_{"node1"};
+};
+
+TEST_F(PodNetworkTest, PodHasItsAddressItsGatewayAndItsNeighbour) {
+  const Machine::Pod pod = one_.AddPod("a");
+  EXPECT_EQ(ToString(pod.address.ip), "10.64.0.2");
+  netlink::Socket inside = netlink::Socket::OpenInNetns(pod.netns.get()).value();
+  const netlink::Link eth0 = netlink::FindLink(inside, "eth0").value();
+  EXPECT_TRUE(eth0.running);
+  EXPECT_EQ(eth0.mac, PodMac(pod.address.ip));
+  EXPECT_TRUE(netlink::FindLink(inside, "lo").value().up);
+  const auto routes = netlink::ListRoutes(inside).value();
+  EXPECT_TRUE(std::any_of(routes.begin(), routes.end(), [](const netlink::Route& route) {
+    return route.destination.prefix == 0 && ToString(*route.gateway) == "10.64.0.1";
+  }));
+  EXPECT_THAT(netlink::ListNeighbours(inside).value(), SizeIs(1));
+}
+
+TEST_F(PodNetworkTest, PodsOfOneNodeAndTheNodeReachEachOther) {
+  const Machine::Pod a = one_.AddPod("a");
+  const Machine::Pod b = one_.AddPod("b");
+  const UniqueFd listener = ListenIn(b.netns.get(), 80);
+  EXPECT_EQ(Visit(a.netns.get(), listener, b.address.ip, 80).value(), a.address.ip);
+  EXPECT_EQ(Visit(one_.netns(), listener, b.address.ip, 80).value(), a.address.gateway);
+}
+
+TEST_F(PodNetworkTest, AttachingTwiceIsOneLink) {
+  const Machine::Pod pod = one_.AddPod("a");
+  EXPECT_EQ(one_.network().Attach("a", pod.netns.get()), absl::OkStatus());
+  EXPECT_EQ(one_.network().Reserve("a", {}).value().ip, pod.address.ip);
+  EXPECT_THAT(netlink::ListLinks(one_.socket()).value(), SizeIs(3)) << "lo, bridge, one pod";
+}
+
+TEST_F(PodNetworkTest, ANewNamespaceOfTheSamePodReplacesTheOldLink) {
+  const Machine::Pod before = one_.AddPod("a");
+  const Machine::Pod after = one_.AddPod("a");
+  EXPECT_EQ(before.address.ip, after.address.ip);
+  const UniqueFd listener = ListenIn(after.netns.get(), 80);
+  EXPECT_EQ(Visit(one_.netns(), listener, after.address.ip, 80).status(), absl::OkStatus());
+}
+
+TEST_F(PodNetworkTest, ForeignEth0IsNotTouched) {
+  const UniqueFd netns = netlink::CreateNetns().value();
+  netlink::Socket inside = netlink::Socket::OpenInNetns(netns.get()).value();
+  ASSERT_EQ(inside.Execute(netlink::CreateVeth({.name = "eth0", .peer_name = "x"})),
+            absl::OkStatus());
+  ASSERT_TRUE(one_.network().Reserve("a", {}).ok());
+  EXPECT_EQ(one_.network().Attach("a", netns.get()).code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(PodNetworkTest, PodsOfDifferentNodesReachEachOtherWithTheirOwnAddresses) {
+  Machine two("node2");
+  ASSERT_EQ(two.network().SetRange(kTwo, kCluster), absl::OkStatus());
+  Wire wire;
+  wire.Join(one_.netns(), 1);
+  wire.Join(two.netns(), 2);
+  ASSERT_EQ(one_.network().SetPeers({{"node2", Wire::AddressOf(2), kTwo}}), absl::OkStatus());
+  ASSERT_EQ(two.network().SetPeers({{"node1", Wire::AddressOf(1), kOne}}), absl::OkStatus());
+  const Machine::Pod a = one_.AddPod("a");
+  const Machine::Pod b = two.AddPod("b");
+  const UniqueFd at_b = ListenIn(b.netns.get(), 80);
+  const UniqueFd at_a = ListenIn(a.netns.get(), 80);
+  EXPECT_EQ(Visit(a.netns.get(), at_b, b.address.ip, 80).value(), a.address.ip);
+  EXPECT_EQ(Visit(b.netns.get(), at_a, a.address.ip, 80).value(), b.address.ip);
+  EXPECT_EQ(Visit(one_.netns(), at_b, b.address.ip, 80).value(), Wire::AddressOf(1));
+}
+
+TEST_F(PodNetworkTest, StrangersOnTheWireReachPublishedPortsOnly) {
+  Wire wire;
+  wire.Join(one_.netns(), 1);
+  const UniqueFd stranger = netlink::CreateNetns().value();
+  wire.Join(stranger.get(), 9);
+  netlink::Socket there = netlink::Socket::OpenInNetns(stranger.get()).value();
+  ASSERT_EQ(there.Execute(netlink::AddRoute({.destination = kOne, .gateway = Wire::AddressOf(1)})),
+            absl::OkStatus());
+  const Machine::Pod pod = one_.AddPod("a", {{Protocol::kTcp, {}, 8080, 80}});
+  const UniqueFd listener = ListenIn(pod.netns.get(), 80);
+  EXPECT_EQ(Visit(stranger.get(), listener, Wire::AddressOf(1), 8080).value(), Wire::AddressOf(9));
+  EXPECT_FALSE(Visit(stranger.get(), listener, pod.address.ip, 80, absl::Milliseconds(300)).ok());
+}
+
+TEST_F(PodNetworkTest, HostPortIsReachedFromEverywhereAndGoneAfterRelease) {
+  Wire wire;
+  wire.Join(one_.netns(), 1);
+  const UniqueFd client = netlink::CreateNetns().value();
+  wire.Join(client.get(), 9);
+  const Machine::Pod a = one_.AddPod(
+      "a", {{Protocol::kTcp, {}, 8080, 80}, {Protocol::kTcp, Wire::AddressOf(1), 8081, 80}});
+  const Machine::Pod b = one_.AddPod("b");
+  const UniqueFd listener = ListenIn(a.netns.get(), 80);
+  const Ipv4 loopback = ParseIpv4("127.0.0.1").value();
+  for (const uint16_t port : {uint16_t{8080}, uint16_t{8081}}) {
+    EXPECT_TRUE(Visit(client.get(), listener, Wire::AddressOf(1), port).ok()) << "from outside";
+    EXPECT_TRUE(Visit(one_.netns(), listener, Wire::AddressOf(1), port).ok()) << "from the node";
+    EXPECT_TRUE(Visit(b.netns.get(), listener, Wire::AddressOf(1), port).ok()) << "from a pod";
+    EXPECT_TRUE(Visit(a.netns.get(), listener, Wire::AddressOf(1), port).ok()) << "from itself";
+  }
+  EXPECT_TRUE(Visit(one_.netns(), listener, loopback, 8080).ok()) << "from the node by 127.0.0.1";
+  EXPECT_FALSE(Visit(one_.netns(), listener, loopback, 8081).ok()) << "published elsewhere only";
+  ASSERT_EQ(one_.network().Release("a"), absl::OkStatus());
+  EXPECT_FALSE(Visit(client.get(), listener, Wire::AddressOf(1), 8080).ok());
+}
+
+// A UDP socket in a namespace, bound to a port.
+UniqueFd BindIn(int netns, uint16_t port) {
+  UniqueFd fd = SocketIn(netns, SOCK_DGRAM, kPatience).value();
+  const sockaddr_in any = SocketAddress({}, port);
+  EXPECT_EQ(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any), 0);
+  return fd;
+}
+
+// Whether a datagram from `client` to `ip`:`port` comes out of `server`.
+bool Arrives(const UniqueFd& client, Ipv4 ip, uint16_t port, const UniqueFd& server) {
+  const sockaddr_in to = SocketAddress(ip, port);
+  char byte = 'x';
+  // A port unreachable of the datagram before is told here, once.
+  while (::sendto(client.get(), &byte, 1, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to) <
+         0) {
+    if (errno != ECONNREFUSED) return false;
+  }
+  return ::recv(server.get(), &byte, 1, 0) == 1;
+}
+
+TEST_F(PodNetworkTest, UdpFlowFollowsItsHostPortToTheNextPod) {
+  Wire wire;
+  wire.Join(one_.netns(), 1);
+  const UniqueFd outside = netlink::CreateNetns().value();
+  wire.Join(outside.get(), 9);
+  const PublishedPort port{Protocol::kUdp, {}, 5300, 53};
+  const UniqueFd client = BindIn(outside.get(), 40000);
+  const Machine::Pod first = one_.AddPod("first", {port});
+  ASSERT_TRUE(Arrives(client, Wire::AddressOf(1), 5300, BindIn(first.netns.get(), 53)));
+  // The first pod's namespace lives on, and would go on receiving.
+  ASSERT_EQ(one_.network().Release("first"), absl::OkStatus());
+  const Machine::Pod second = one_.AddPod("second", {port});
+  EXPECT_TRUE(Arrives(client, Wire::AddressOf(1), 5300, BindIn(second.netns.get(), 53)));
+}
+
+TEST_F(PodNetworkTest, HostPortIsHeldByOnePodAtATime) {
+  const PublishedPort port{Protocol::kTcp, {}, 8080, 80};
+  ASSERT_TRUE(one_.network().Reserve("a", {port}).ok());
+  const auto refused = one_.network().Reserve("b", {port});
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr("8080/tcp is taken by pod a"));
+  ASSERT_EQ(one_.network().Release("a"), absl::OkStatus());
+  EXPECT_TRUE(one_.network().Reserve("b", {port}).ok());
+}
+
+TEST_F(PodNetworkTest, AddressStaysTakenUntilTheLinkIsGoneThenRests) {
+  one_.Start(absl::Hours(1), absl::Hours(1));
+  Machine::Pod pod = one_.AddPod("a");
+  ASSERT_EQ(one_.network().Release("a"), absl::OkStatus());
+  EXPECT_FALSE(one_.network().AwaitReleased(absl::Milliseconds(50))) << "the namespace lives";
+  EXPECT_EQ(one_.network().Reserve("a", {}).status().code(), absl::StatusCode::kUnavailable);
+  pod.netns.reset();
+  EXPECT_TRUE(one_.network().AwaitReleased(kPatience));
+  EXPECT_NE(one_.network().Reserve("b", {}).value().ip, pod.address.ip);
+  EXPECT_NE(one_.network().Reserve("a", {}).value().ip, pod.address.ip);
+}
+
+TEST_F(PodNetworkTest, LinkOfANamespaceThatWillNotDieIsDeletedAfterAWhile) {
+  one_.Start(absl::ZeroDuration(), absl::Milliseconds(10));
+  const Machine::Pod pod = one_.AddPod("a");
+  ASSERT_EQ(one_.network().Release("a"), absl::OkStatus());
+  EXPECT_TRUE(one_.network().AwaitReleased(kPatience));
+  EXPECT_THAT(netlink::ListLinks(one_.socket()).value(), SizeIs(2));
+}
+
+TEST_F(PodNetworkTest, FullRangeSaysSo) {
+  Machine small("small");
+  ASSERT_EQ(small.network().SetRange(ParseCidr("10.65.0.0/29").value(), kCluster),
+            absl::OkStatus());
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(small.network().Reserve(absl::StrCat(i), {}).ok());
+  const auto refused = small.network().Reserve("one more", {});
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(refused.status().message()),
+              HasSubstr("no free address in 10.65.0.0/29: all 5 are in use"));
+}
+
+TEST_F(PodNetworkTest, RestartedAgentKeepsLivePodsAndSweepsTheRest) {
+  const UniqueFd client = netlink::CreateNetns().value();
+  Wire wire;
+  wire.Join(one_.netns(), 1);
+  wire.Join(client.get(), 9);
+  const Machine::Pod live = one_.AddPod("live", {{Protocol::kTcp, {}, 8080, 80}});
+  Machine::Pod dead = one_.AddPod("dead", {{Protocol::kTcp, {}, 8081, 80}});
+  const UniqueFd listener = ListenIn(live.netns.get(), 80);
+  // A link that nobody's journal knows.
+  const UniqueFd stray = netlink::CreateNetns().value();
+  const int bridge = netlink::FindLink(one_.socket(), "cbr0").value().index;
+  ASSERT_EQ(one_.socket().Execute(netlink::CreateVeth({.name = PodLinkName("stray"),
+                                                       .master = bridge,
+                                                       .peer_name = "eth0",
+                                                       .peer_netns_fd = stray.get()})),
+            absl::OkStatus());
+  one_.Start();
+  EXPECT_TRUE(Visit(client.get(), listener, Wire::AddressOf(1), 8080).ok()) << "all the time";
+  dead.netns.reset();
+  ASSERT_EQ(one_.network().Recover({"live"}), absl::OkStatus());
+  EXPECT_TRUE(one_.network().AwaitReleased(kPatience));
+  EXPECT_TRUE(Visit(client.get(), listener, Wire::AddressOf(1), 8080).ok());
+  EXPECT_EQ(one_.network().Reserve("live", {{Protocol::kTcp, {}, 8080, 80}}).value().ip,
+            live.address.ip);
+  EXPECT_FALSE(netlink::FindLink(one_.socket(), PodLinkName("stray")).ok());
+  EXPECT_THAT(one_.Ruleset(), ::testing::Not(HasSubstr("8081")));
+  EXPECT_THAT(one_.journal().All(RecordKind::kAddressLease), SizeIs(1));
+}
+
+TEST_F(PodNetworkTest, RoutesOfPeersThatLeftAreSweptAlsoAfterARestart) {
+  Wire wire;
+  wire.Join(one_.netns(), 1);
+  const Cidr three = ParseCidr("10.64.8.0/22").value();
+  ASSERT_EQ(one_.network().SetPeers(
+                {{"node2", Wire::AddressOf(2), kTwo}, {"node3", Wire::AddressOf(3), three}}),
+            absl::OkStatus());
+  EXPECT_THAT(netlink::ListRoutes(one_.socket(), kRouteProtocol).value(), SizeIs(2));
+  one_.Start();
+  EXPECT_THAT(netlink::ListRoutes(one_.socket(), kRouteProtocol).value(), SizeIs(2));
+  // node2 moved, node3 left.
+  ASSERT_EQ(one_.network().SetPeers({{"node2", Wire::AddressOf(7), kTwo}}), absl::OkStatus());
+  const auto routes = netlink::ListRoutes(one_.socket(), kRouteProtocol).value();
+  ASSERT_THAT(routes, SizeIs(1));
+  EXPECT_EQ(routes[0].destination, kTwo);
+  EXPECT_EQ(routes[0].gateway, Wire::AddressOf(7));
+}
+
+TEST_F(PodNetworkTest, UnreachablePeerDoesNotKeepTheOthersBack) {
+  Wire wire;
+  wire.Join(one_.netns(), 1);
+  const auto status = one_.network().SetPeers(
+      {{"lost", ParseIpv4("198.51.100.1").value(), ParseCidr("10.64.8.0/22").value()},
+       {"node2", Wire::AddressOf(2), kTwo},
+       {"thief", Wire::AddressOf(3), kOne}});
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(netlink::ListRoutes(one_.socket(), kRouteProtocol).value(), SizeIs(1));
+}
+
+TEST_F(PodNetworkTest, RangeIsRememberedAndDoesNotChangeUnderPods) {
+  const Machine::Pod pod = one_.AddPod("a");
+  EXPECT_EQ(one_.network().SetRange(kTwo, kCluster).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(one_.network().SetRange(kOne, kCluster), absl::OkStatus());
+  one_.Start();
+  EXPECT_EQ(one_.network().Reserve("a", {}).value().ip, pod.address.ip);
+  Machine fresh("fresh");
+  EXPECT_EQ(fresh.network().Reserve("a", {}).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(PodNetworkTest, TwoHundredRoundsLeaveNothing) {
+  const std::string before = one_.Inventory();
+  for (int round = 0; round < 200; ++round) {
+    const std::string uid = absl::StrCat("pod-", round);
+    const Machine::Pod pod =
+        one_.AddPod(uid, {{round % 10 == 0 ? Protocol::kUdp : Protocol::kTcp, {}, 53, 5353}});
+    ASSERT_EQ(one_.network().Release(uid), absl::OkStatus());
+  }
+  ASSERT_TRUE(one_.network().AwaitReleased(kPatience));
+  EXPECT_EQ(one_.Inventory(), before);
+}
+
+TEST_F(PodNetworkTest, RestartedAgentDoesNotBeginWithTheAddressesJustGivenBack) {
+  std::set<Ipv4> before;
+  for (int i = 0; i < 5; ++i) {
+    const std::string uid = absl::StrCat("before-", i);
+    before.insert(one_.network().Reserve(uid, {}).value().ip);
+    ASSERT_EQ(one_.network().Release(uid), absl::OkStatus());
+  }
+  ASSERT_TRUE(one_.network().AwaitReleased(kPatience));
+  one_.Start();
+  for (int i = 0; i < 100; ++i) {
+    const Ipv4 ip = one_.network().Reserve(absl::StrCat("after-", i), {}).value().ip;
+    EXPECT_EQ(before.count(ip), 0u) << ToString(ip);
+  }
+}
+
+TEST_F(PodNetworkTest, RemoveAllLeavesAnEmptyNamespace) {
+  one_.AddPod("a", {{Protocol::kTcp, {}, 8080, 80}});
+  EXPECT_EQ(one_.network().RemoveAll(), absl::OkStatus());
+  EXPECT_TRUE(one_.network().AwaitReleased(kPatience));
+  EXPECT_THAT(netlink::ListLinks(one_.socket()).value(), SizeIs(1));
+  EXPECT_EQ(one_.Ruleset(), "");
+}
+
+}  // namespace
+}  // namespace cluster::node

@@ -1,0 +1,276 @@
+#include <sched.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+
+#include "base/file.h"
+#include "tests/root/node/oci/oci_world.h"
+
+namespace cluster::oci {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class OciLife : public OciWorld {
+ protected:
+  // A hook that appends "KIND STATUS" to base()/hooks.
+  Json Hook(const std::string& kind) {
+    const std::string script = absl::StrCat(
+        "s=$(/bin/busybox tr -d ' \\n' | /bin/busybox sed "
+        "'s/.*\"status\":\"\\([a-z]*\\)\".*/\\1/'); "
+        "echo ",
+        kind, " $s >> ", base(), "/hooks");
+    return {{{"path", "/bin/busybox"}, {"args", {"sh", "-c", script}}}};
+  }
+};
+
+TEST_F(OciLife, RunsInTheForegroundAndLeavesNothing) {
+  SetCommand("echo out; echo err >&2; exit 3");
+  const Outcome outcome = Run();
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_EQ(outcome.out, "out\n");
+  EXPECT_EQ(outcome.err, "err\n");
+  EXPECT_EQ(StatusOf(), "none");
+  EXPECT_FALSE(fs::exists(GroupDirectory("memory")));
+}
+
+TEST_F(OciLife, PassesItsInputAndSignalsOn) {
+  config["process"]["args"] = {"cat"};
+  WriteConfig();
+  EXPECT_EQ(Call({"run", "--bundle", bundle(), "c"}, "through\n").out, "through\n");
+  SetCommand(
+      "trap 'echo got it; exit 9' USR1; kill -USR1 $PPID 2>/dev/null; kill -USR1 $$; sleep 9");
+  EXPECT_EQ(Run().code, 9);
+}
+
+TEST_F(OciLife, ASignalIsTheExitCodeAbove128) {
+  SetCommand("kill -9 $$");
+  config["linux"]["namespaces"] = {{{"type", "mount"}}, {{"type", "uts"}}};
+  EXPECT_EQ(Run().code, 128 + SIGKILL);
+}
+
+TEST_F(OciLife, StatusGoesFromCreatedToStopped) {
+  SetCommand("read line < /fifo");
+  ASSERT_EQ(mkfifo((rootfs() + "/fifo").c_str(), 0666), 0);
+  const Outcome created = Create({"--pid-file", base() + "/pid"});
+  ASSERT_EQ(created.code, 0) << created.err;
+  EXPECT_EQ(StatusOf(), "created");
+  EXPECT_EQ(ReadFile(base() + "/pid").value(), absl::StrCat(PidOf()));
+  EXPECT_EQ(Call({"start", "c"}).code, 0);
+  EXPECT_EQ(StatusOf(), "running");
+  const Outcome again = Call({"start", "c"});
+  EXPECT_EQ(again.code, 1);
+  EXPECT_THAT(again.err, HasSubstr("it is running"));
+  const Outcome refused = Call({"delete", "c"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("it is running"));
+  node::WriteTestFile(rootfs() + "/fifo", "go\n", 0666);
+  AwaitStatus("stopped");
+  EXPECT_EQ(Call({"kill", "c"}).code, 1);
+  EXPECT_EQ(Call({"delete", "c"}).code, 0);
+  EXPECT_EQ(Call({"delete", "c"}).code, 1);
+  EXPECT_THAT(Call({"state", "c"}).err, HasSubstr("container c does not exist"));
+}
+
+TEST_F(OciLife, CreatedContainersRunNothingOfTheImage) {
+  SetCommand("echo ran > /ran");
+  ASSERT_EQ(Create().code, 0);
+  EXPECT_FALSE(fs::exists(rootfs() + "/ran"));
+  EXPECT_EQ(Call({"delete", "c"}).code, 0);
+  EXPECT_FALSE(fs::exists(rootfs() + "/ran"));
+}
+
+TEST_F(OciLife, ACreatedContainerHoldsNoDescriptorOfItsCaller) {
+  SetCommand("true");
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  ASSERT_EQ(Create().code, 0);
+  close(ends[1]);
+  char byte;
+  EXPECT_EQ(read(ends[0], &byte, 1), 0);
+  close(ends[0]);
+}
+
+TEST_F(OciLife, NamesAreTakenOnce) {
+  SetCommand("true");
+  ASSERT_EQ(Create().code, 0);
+  const Outcome second = Create();
+  EXPECT_EQ(second.code, 1);
+  EXPECT_THAT(second.err, HasSubstr("container c exists already"));
+  EXPECT_EQ(StatusOf(), "created");
+}
+
+TEST_F(OciLife, SignalsReachTheFirstProcess) {
+  SetCommand(
+      "trap 'echo hup > /tmp/got' HUP; echo ready > /tmp/ready; while :; do sleep 0.01; done");
+  Start();
+  AwaitFile(rootfs() + "/tmp/ready");
+  EXPECT_EQ(Call({"kill", "c", "SIGHUP"}).code, 0);
+  EXPECT_EQ(AwaitFile(rootfs() + "/tmp/got"), "hup\n");
+  EXPECT_EQ(Call({"kill", "c", "FUN"}).code, 1);
+  EXPECT_EQ(Call({"kill", "c", "9"}).code, 0);
+  EXPECT_EQ(StatusOf(), "stopped");
+}
+
+TEST_F(OciLife, WithoutAPidNamespaceKillReachesAll) {
+  config["linux"]["namespaces"] = {{{"type", "mount"}}, {{"type", "uts"}}};
+  SetCommand("sleep 1000 & echo $! > /tmp/other; wait");
+  Start();
+  const int other = std::stoi(AwaitFile(rootfs() + "/tmp/other"));
+  EXPECT_EQ(kill(other, 0), 0);
+  EXPECT_EQ(Call({"kill", "c", "KILL"}).code, 0);
+  EXPECT_EQ(Call({"delete", "c"}).code, 0);
+  EXPECT_EQ(kill(other, 0), -1);
+}
+
+TEST_F(OciLife, ForceDeletesWhatRunsAndForgivesWhatIsNotThere) {
+  SetCommand("sleep 1000");
+  Start();
+  EXPECT_EQ(Call({"delete", "--force", "c"}).code, 0);
+  EXPECT_EQ(StatusOf(), "none");
+  EXPECT_EQ(Call({"delete", "--force", "c"}).code, 0);
+}
+
+TEST_F(OciLife, PauseHoldsEveryProcess) {
+  SetCommand("i=0; while :; do i=$((i+1)); echo $i > /tmp/count; done");
+  Start();
+  AwaitFile(rootfs() + "/tmp/count");
+  ASSERT_EQ(Call({"pause", "c"}).code, 0);
+  EXPECT_EQ(StatusOf(), "paused");
+  const std::string count = ReadFile(rootfs() + "/tmp/count").value();
+  for (int i = 0; i < 1000; ++i) sched_yield();
+  EXPECT_EQ(ReadFile(rootfs() + "/tmp/count").value(), count);
+  EXPECT_EQ(Call({"pause", "c"}).code, 1);
+  EXPECT_THAT(Exec("true").err, HasSubstr("it is paused"));
+  ASSERT_EQ(Call({"resume", "c"}).code, 0);
+  EXPECT_EQ(StatusOf(), "running");
+  EXPECT_EQ(Call({"resume", "c"}).code, 1);
+  ASSERT_EQ(Call({"pause", "c"}).code, 0);
+  EXPECT_EQ(Call({"delete", "--force", "c"}).code, 0);
+}
+
+TEST_F(OciLife, ListAndPsShowWhatRuns) {
+  SetCommand("sleep 1000");
+  Start();
+  EXPECT_EQ(Call({"list", "-q"}).out, "c\n");
+  const Json list = Json::parse(Call({"list", "--format", "json"}).out);
+  ASSERT_EQ(list.size(), 1u);
+  EXPECT_EQ(list[0]["status"], "running");
+  EXPECT_EQ(list[0]["bundle"], fs::canonical(bundle()).string());
+  EXPECT_THAT(Call({"list"}).out, StartsWith("ID  PID"));
+  EXPECT_THAT(Json::parse(Call({"ps", "--format", "json", "c"}).out),
+              ::testing::Contains(Json(PidOf())));
+  EXPECT_THAT(Call({"ps", "c"}).out, HasSubstr("sleep 1000"));
+}
+
+TEST_F(OciLife, HooksRunInTheirOrderWithTheState) {
+  for (const char* kind :
+       {"prestart", "createRuntime", "createContainer", "poststart", "poststop"}) {
+    config["hooks"][kind] = Hook(kind);
+  }
+  // In the container: its root is the image.
+  config["hooks"]["startContainer"] = {
+      {{"path", "/bin/sh"}, {"args", {"sh", "-c", "echo startContainer > /started"}}}};
+  SetCommand("cat /started");
+  ASSERT_EQ(Create().code, 0);
+  EXPECT_EQ(ReadFile(base() + "/hooks").value(),
+            "prestart creating\ncreateRuntime creating\ncreateContainer creating\n");
+  EXPECT_EQ(Call({"start", "c"}).code, 0);
+  AwaitStatus("stopped");
+  EXPECT_EQ(ReadFile(base() + "/out").value(), "startContainer\n");
+  EXPECT_EQ(Call({"delete", "c"}).code, 0);
+  EXPECT_EQ(ReadFile(base() + "/hooks").value(),
+            "prestart creating\ncreateRuntime creating\ncreateContainer creating\n"
+            "poststart running\npoststop stopped\n");
+}
+
+TEST_F(OciLife, AFailingHookEndsTheStartAndLeavesNothing) {
+  config["hooks"]["createRuntime"] = {
+      {{"path", "/bin/busybox"}, {"args", {"sh", "-c", "echo broken; exit 4"}}}};
+  config["hooks"]["poststop"] = Hook("poststop");
+  SetCommand("true");
+  const Outcome outcome = Create();
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("createRuntime hook: /bin/busybox failed with exit status 4: "
+                                     "broken"));
+  EXPECT_EQ(StatusOf(), "none");
+  EXPECT_FALSE(fs::exists(GroupDirectory("memory")));
+  EXPECT_EQ(ReadFile(base() + "/hooks").value(), "poststop stopped\n");
+}
+
+TEST_F(OciLife, AHookThatRunsOutOfTimeIsKilled) {
+  config["hooks"]["createContainer"] = {
+      {{"path", "/bin/busybox"}, {"args", {"sleep", "1000"}}, {"timeout", 1}}};
+  SetCommand("true");
+  EXPECT_THAT(Create().err, HasSubstr("did not end within 1 s and was killed"));
+}
+
+TEST_F(OciLife, WhatCannotStartSaysWhyAndLeavesNothing) {
+  config["process"]["args"] = {"missing"};
+  EXPECT_THAT(Create().err, HasSubstr("exec: \\\"missing\\\": executable file not found in $PATH"));
+  config["process"]["args"] = {"/etc/passwd"};
+  EXPECT_THAT(Create().err, HasSubstr("exec: \\\"/etc/passwd\\\": permission denied"));
+  node::WriteTestFile(rootfs() + "/bin/script", "#!/bin/nothing\n", 0755);
+  config["process"]["args"] = {"/bin/script"};
+  EXPECT_THAT(Run().err, HasSubstr("its interpreter"));
+  EXPECT_EQ(StatusOf(), "none");
+  EXPECT_FALSE(fs::exists(GroupDirectory("memory")));
+}
+
+TEST_F(OciLife, ErrorsGoToTheLogInTheFormAskedFor) {
+  config["process"]["args"] = {"missing"};
+  WriteConfig();
+  const std::string log = base() + "/log";
+  EXPECT_EQ(Call({"--log", log, "--log-format", "json", "create", "--bundle", bundle(), "c"}).code,
+            1);
+  const Json line = Json::parse(ReadFile(log).value());
+  EXPECT_EQ(line["level"], "error");
+  EXPECT_THAT(line["msg"].get<std::string>(), HasSubstr("executable file not found"));
+  EXPECT_TRUE(line.contains("time"));
+}
+
+TEST_F(OciLife, WrongUseHasItsOwnExitCode) {
+  EXPECT_EQ(Call({"fly"}).code, 2);
+  EXPECT_EQ(Call({"state"}).code, 2);
+  EXPECT_EQ(Call({"state", "--color", "c"}).code, 2);
+  EXPECT_EQ(Call({"state", "../c"}).code, 1);
+  const Outcome systemd = Call({"--systemd-cgroup", "list"});
+  EXPECT_EQ(systemd.code, 1);
+  EXPECT_THAT(systemd.err, HasSubstr("--systemd-cgroup is not supported"));
+}
+
+// Recorded before made: a start that was killed half-way can be taken back.
+TEST_F(OciLife, AKilledStartIsDeletedLikeAnyOther) {
+  config["hooks"]["createRuntime"] = {
+      {{"path", "/bin/busybox"}, {"args", {"sh", "-c", "kill -9 $PPID"}}}};
+  SetCommand("true");
+  EXPECT_EQ(Create().code, 128 + SIGKILL);
+  EXPECT_TRUE(fs::exists(GroupDirectory("memory")));
+  EXPECT_EQ(Call({"delete", "--force", "c"}).code, 0);
+  EXPECT_FALSE(fs::exists(GroupDirectory("memory")));
+  EXPECT_EQ(StatusOf(), "none");
+}
+
+// Row 25 of the security profile.
+TEST_F(OciLife, Row25_AGroupInUseOrFrozenIsRefused) {
+  SetCommand("true");
+  const std::string taken = GroupDirectory("freezer");
+  fs::create_directories(taken);
+  node::WriteTestFile(taken + "/freezer.state", "FROZEN");
+  EXPECT_THAT(Create().err, HasSubstr("exists and is frozen"));
+  node::WriteTestFile(taken + "/freezer.state", "THAWED");
+  node::WriteTestFile(taken + "/cgroup.procs", absl::StrCat(getpid()));
+  EXPECT_THAT(Create().err, HasSubstr("exists and holds processes"));
+  node::WriteTestFile("/sys/fs/cgroup/freezer/cgroup.procs", absl::StrCat(getpid()));
+  EXPECT_EQ(rmdir(taken.c_str()), 0);
+}
+
+}  // namespace
+}  // namespace cluster::oci
