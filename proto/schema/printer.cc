@@ -131,7 +131,7 @@ bool IsSet(const Message& message, const FieldDescriptor* field) {
 Json MessageToJson(const Message& message) {
   Json json = Json::object();
   for (const FieldDescriptor* field : PrintOrder(*message.GetDescriptor())) {
-    if (!IsSet(message, field)) continue;
+    if (!IsSet(message, field) && !field->options().GetExtension(v1::print_always)) continue;
     json[std::string(ManifestName(*field))] = FieldToJson(message, *field);
   }
   return json;
