@@ -30,11 +30,12 @@ std::string PodYaml(const std::string& name, const std::string& spec) {
                       "  terminationGracePeriodSeconds: 5\n", spec);
 }
 
-// "- {name: N, image: busybox:1, command: [sh, -c, 'SCRIPT']" and what else it has.
+// "- {name: N, image: busybox:1, command: [sh, -c, 'SCRIPT']" and what else it has. Each line of
+// the script is a command of its own (YAML folds lines into one).
 std::string Container(const std::string& name, const std::string& script,
                       const std::string& more = "") {
   return absl::StrCat("  - name: ", name, "\n    image: busybox:1\n    command: [sh, -c, '",
-                      absl::StrReplaceAll(script, {{"'", "''"}}), "']\n", more);
+                      absl::StrReplaceAll(script, {{"'", "''"}, {"\n", "; "}}), "']\n", more);
 }
 
 constexpr char kSleep[] = "trap \"exit 0\" TERM; while true; do sleep 0.1; done";
@@ -378,7 +379,7 @@ TEST_F(LifeE2e, Behaviour81_ADebugContainerIsAddedToARunningPod) {
           "cat /etc/version; sleep 1000"});
   ASSERT_TRUE(Eventually(
       [] { return StatusOf("app", "ephemeralContainerStatuses")["state"].contains("running"); }));
-  EXPECT_TRUE(Eventually([] { return Ctl({"logs", "app", "-c", "look"}).out == "2"; }));
+  EXPECT_TRUE(Eventually([] { return Ctl({"logs", "app", "-c", "look"}).out == "2\n"; }));
   EXPECT_EQ(CtlOut({"exec", "app", "-c", "look", "--", "cat", "/etc/version"}), "2");
   EXPECT_EQ(StatusOf("app").value("restartCount", -1), 0);
   EXPECT_THAT(CtlOut({"describe", "pod", "app"}), HasSubstr("Ephemeral Containers"));

@@ -170,7 +170,7 @@ TEST_F(VolumesE2e, AClaimKeepsItsDataOverItsPods) {
   Apply(PodWithClaim("first", "echo kept > /data/note"));
   ASSERT_TRUE(WaitPhase("first", "Running"));
   const std::string node = PodNamed("first")["spec"]["nodeName"];
-  EXPECT_EQ(GetJson({"get", "pvc", "data"})["status"]["nodeName"], node);
+  EXPECT_EQ(GetJson({"pvc", "data"})["status"]["nodeName"], node);
   EXPECT_THAT(CtlOut({"get", "pvc", "-o", "wide"}),
               ::testing::AllOf(HasSubstr("Bound"), HasSubstr("1Gi"), HasSubstr("RWO"),
                                HasSubstr("local"), HasSubstr(node)));

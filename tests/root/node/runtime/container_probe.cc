@@ -134,7 +134,10 @@ int StartThread() {
 long Call32(long number, long first, long second) {
 #if defined(__x86_64__)
   long result;
-  asm volatile("int $0x80" : "=a"(result) : "0"(number), "b"(first), "c"(second) : "memory");
+  asm volatile("int $0x80"
+               : "=a"(result)
+               : "0"(number), "b"(first), "c"(second)
+               : "memory", "r8", "r9", "r10", "r11");
   return static_cast<int32_t>(result);
 #else
   return -ENOSYS;

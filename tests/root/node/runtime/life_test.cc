@@ -20,10 +20,13 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr char kUid[] = "pod-a";
-// Children of every kind: one in the background, one orphaned, one in a session of its own.
+// Children of every kind: one in the background, one orphaned, two in a session of their own and
+// one that leads a session. Each says that it is there.
 constexpr char kTree[] =
-    "sleep 1000 & (sleep 1000 &) ; busybox setsid sh -c 'sleep 1000 & sleep 1000' & "
-    "busybox setsid sleep 1000 & echo started; ";
+    "export LEAF='echo up; exec sleep 1000'; sh -c \"$LEAF\" & (sh -c \"$LEAF\" &) ; "
+    "busybox setsid sh -c 'sh -c \"$LEAF\" & sh -c \"$LEAF\"' & busybox setsid sh -c \"$LEAF\" & "
+    "sleep 1000";
+constexpr int kLeaves = 5;
 
 class GroupedExecTest : public ::testing::Test {
  protected:
@@ -32,7 +35,9 @@ class GroupedExecTest : public ::testing::Test {
     world_.StartIn(kUid, {"sh", "-c", "echo up; sleep 1000"});
     world_.AwaitLog(kUid, "up");
   }
-  std::unique_ptr<ExecProcess> Exec(const std::string& script, const std::string& group) {
+  // Returns when the command has written `lines` lines.
+  std::unique_ptr<ExecProcess> Exec(const std::string& script, const std::string& group,
+                                    int lines = 1) {
     ExecSpec spec;
     spec.pod_uid = kUid;
     spec.container = "main";
@@ -42,7 +47,13 @@ class GroupedExecTest : public ::testing::Test {
     EXPECT_TRUE(process.ok()) << process.status();
     if (!process.ok()) return nullptr;
     pollfd ready{(*process)->stdout_fd.get(), POLLIN, 0};
-    EXPECT_EQ(poll(&ready, 1, 30000), 1) << "it does not start";
+    while (lines > 0) {
+      char character = 0;
+      EXPECT_EQ(poll(&ready, 1, 30000), 1) << "it does not start";
+      if (read(ready.fd, &character, 1) != 1) break;
+      if (character == '\n') --lines;
+    }
+    EXPECT_EQ(lines, 0) << "lines are missing";
     return *std::move(process);
   }
   // All processes of the container, with what runs in groups below its own.
@@ -83,10 +94,10 @@ class GroupedExecTest : public ::testing::Test {
 
 TEST_F(GroupedExecTest, KillEndsTheWholeTreeOfACommandWhateverItsSessions) {
   const std::vector<int> before = Processes();
-  auto process = Exec(absl::StrCat(kTree, "sleep 1000"), kProbeGroup);
+  auto process = Exec(kTree, kProbeGroup, kLeaves);
   ASSERT_NE(process, nullptr);
   const std::vector<UniqueFd> tree = New(before);
-  ASSERT_GE(tree.size(), 6u);
+  ASSERT_GT(tree.size(), static_cast<size_t>(kLeaves));
   process->Kill();
   EXPECT_EQ(process->Wait().value_or(-1), 137);
   for (const UniqueFd& pidfd : tree) EXPECT_TRUE(Ended(pidfd, 30000));
@@ -96,7 +107,7 @@ TEST_F(GroupedExecTest, KillEndsTheWholeTreeOfACommandWhateverItsSessions) {
 
 TEST_F(GroupedExecTest, ControlWithoutAGroupSomeOfTheTreeGetAway) {
   const std::vector<int> before = Processes();
-  auto process = Exec(absl::StrCat(kTree, "sleep 1000"), "");
+  auto process = Exec(kTree, "", kLeaves);
   ASSERT_NE(process, nullptr);
   const std::vector<UniqueFd> tree = New(before);
   process->Kill();
@@ -122,7 +133,7 @@ TEST_F(GroupedExecTest, WhatAHookLeavesRunningGoesOnAndEndsWithItsContainer) {
 
 TEST_F(GroupedExecTest, TheNextAgentEndsWhatAProbeOfADeadOneLeft) {
   const std::vector<int> before = Processes();
-  auto probe = Exec(absl::StrCat(kTree, "sleep 1000"), kProbeGroup);
+  auto probe = Exec(kTree, kProbeGroup, kLeaves);
   auto hook = Exec("busybox setsid sleep 1000 & echo started", kHookGroup);
   ASSERT_NE(probe, nullptr);
   ASSERT_NE(hook, nullptr);
@@ -139,7 +150,7 @@ TEST_F(GroupedExecTest, TheNextAgentEndsWhatAProbeOfADeadOneLeft) {
 }
 
 TEST_F(GroupedExecTest, NothingIsLeftOfThePodAfterIt) {
-  auto probe = Exec(absl::StrCat(kTree, "sleep 1000"), kProbeGroup);
+  auto probe = Exec(kTree, kProbeGroup, kLeaves);
   ASSERT_NE(probe, nullptr);
   ASSERT_TRUE(world_.runtime().Remove(kUid).ok());
   probe.reset();

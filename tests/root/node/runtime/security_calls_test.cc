@@ -2,6 +2,7 @@
 // from inside of one that nothing holds.
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -20,6 +21,24 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 using SecurityCallsTest = SecurityTest;
+
+// Whether this kernel takes calls by the 32-bit way in; where it does not, whoever tries dies.
+// Asked of the kernel by a child of the test, so that no filter of ours has a say in it.
+bool Runs32BitCalls() {
+#if defined(__x86_64__)
+  const pid_t child = fork();
+  if (child == 0) {
+    long result = 20;  // getpid
+    asm volatile("int $0x80" : "+a"(result) : : "memory", "r8", "r9", "r10", "r11");
+    _exit(result == getpid() ? 0 : 1);
+  }
+  int status = 0;
+  return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+         WEXITSTATUS(status) == 0;
+#else
+  return false;
+#endif
+}
 
 TEST_F(SecurityCallsTest, Row8_NoHierarchyCanBeMounted) {
   EXPECT_EQ(Probe({"cgroup-mount"}), "BLOCKED EPERM\n");
@@ -55,10 +74,16 @@ TEST_F(SecurityCallsTest, Row9_UserNamespacesAreNotForContainersButThreadsAre) {
 TEST_F(SecurityCallsTest, Row10_NoSocketsThatNoNamespaceDivides) {
   for (const int family : {38, 40}) {
     EXPECT_EQ(Probe({"socket", absl::StrCat(family)}), "BLOCKED EPERM\n") << family;
+  }
+  EXPECT_EQ(Probe({"socket", "1"}), "EXPOSED\n") << "unix sockets work";
+}
+
+TEST_F(SecurityCallsTest, Row10_NorByThe32BitWayIn) {
+  if (!Runs32BitCalls()) GTEST_SKIP() << "the kernel takes no 32-bit calls";
+  for (const int family : {38, 40}) {
     EXPECT_THAT(Probe({"socket32", absl::StrCat(family)}), StartsWith("BLOCKED")) << family;
   }
   EXPECT_EQ(Probe({"socket32", "1"}), "BLOCKED EPERM\n") << "socketcall hides the family";
-  EXPECT_EQ(Probe({"socket", "1"}), "EXPOSED\n") << "unix sockets work";
   EXPECT_EQ(ProbeOpen({"socket32", "1"}), "EXPOSED\n") << "the control";
 }
 
@@ -95,10 +120,12 @@ TEST_F(SecurityCallsTest, Row21_ProcessesOfOthersCannotBeTraced) {
 
 TEST_F(SecurityCallsTest, Row30_TheOtherWaysInHaveTheSameRules) {
   EXPECT_EQ(Probe({"x32"}), "BLOCKED ENOSYS\n");
-#if defined(__x86_64__)
+}
+
+TEST_F(SecurityCallsTest, Row30_The32BitWayInToo) {
+  if (!Runs32BitCalls()) GTEST_SKIP() << "the kernel takes no 32-bit calls";
   EXPECT_EQ(Probe({"getpid32"}), "EXPOSED\n") << "32-bit programs run";
   EXPECT_EQ(Probe({"socket32", "38"}), "BLOCKED EPERM\n");
-#endif
 }
 
 // A node whose own profile is stricter or looser than ours.
