@@ -31,7 +31,7 @@ absl::StatusOr<std::map<int, LinkCounters>> ReadLinkCounters(netlink::Socket& so
   if_stats_msg header{};
   header.family = AF_UNSPEC;
   header.filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64);
-  netlink::Message message("read counters of links", RTM_GETSTATS, 0);
+  netlink::Message message("read counters of links", RTM_GETSTATS, NLM_F_DUMP);
   message.Fixed(header);
   ASSIGN_OR_RETURN(const std::vector<netlink::Reply> replies, socket.Dump(message));
   std::map<int, LinkCounters> counters;
