@@ -146,7 +146,8 @@ absl::StatusOr<InitClient::Reply> InitClient::Receive(MessageType expected) {
   ssize_t got;
   do {
     got = recvmsg(fd(), &header, MSG_CMSG_CLOEXEC);
-  } while (got < 0 && errno == EINTR);
+    // Reset: it ended without reading all it was sent. An answer may be behind that.
+  } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
   if (got <= 0) {
     const char* what = got == 0          ? "it went away"
                        : errno == EAGAIN ? "no answer in time"

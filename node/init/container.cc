@@ -124,7 +124,6 @@ void ChannelReady(void* owner) {
     } packet;
     int fd = -1;
     const ssize_t got = ReceiveWithFd(container->channel, &packet, sizeof packet, &fd);
-    if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == EAGAIN) return;
     if (fd >= 0) {
       if (got == sizeof packet.birth) {

@@ -21,7 +21,11 @@ ssize_t ReceiveWithFd(int socket, void* data, size_t size, int* fd) {
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof control;
-  const ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  ssize_t got;
+  do {
+    got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    // Reset: the child died without reading all it was sent. Its last word is still behind that.
+  } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
   const cmsghdr* header = got > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
   if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
     memcpy(fd, CMSG_DATA(header), sizeof *fd);
@@ -56,7 +60,6 @@ void ChannelReady(void* owner) {
     int terminal = -1;
     const ssize_t got =
         ReceiveWithFd(session->channel, &session->report, sizeof session->report, &terminal);
-    if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == EAGAIN) return;
     if (terminal >= 0) {
       session->terminal = terminal;

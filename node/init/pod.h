@@ -181,7 +181,8 @@ bool SawOomKill(int oom_file);
 void StartExec(Pod* pod, Connection* from, WireReader* request, int* fds, size_t fd_count);
 void ExecReaped(ExecSession* session, int status);
 void KillExec(Pod* pod, Connection* owner);
-// recv(2) from a child's channel; `fd` becomes the descriptor that came along, if any.
+// recv(2) from a child's channel, whether or not the child has read what was sent to it; `fd`
+// becomes the descriptor that came along, if any. -1 with EAGAIN: nothing yet.
 ssize_t ReceiveWithFd(int socket, void* data, size_t size, int* fd);
 
 // attach.cc

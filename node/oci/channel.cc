@@ -61,12 +61,10 @@ absl::StatusOr<size_t> Channel::Peek() {
   ssize_t size;
   do {
     size = ::recv(fd_.get(), &first, 1, MSG_PEEK | MSG_TRUNC);
-  } while (size < 0 && errno == EINTR);
-  // Reset: it went away without reading all that was sent to it.
-  if (size < 0 && errno != ECONNRESET) {
-    return ErrnoStatus("receive from", "the container's channel");
-  }
-  return size < 0 ? 0 : static_cast<size_t>(size);
+    // Reset: it went away without reading all that was sent to it. What it said is behind that.
+  } while (size < 0 && (errno == EINTR || errno == ECONNRESET));
+  if (size < 0) return ErrnoStatus("receive from", "the container's channel");
+  return static_cast<size_t>(size);
 }
 
 absl::StatusOr<Message> Channel::Receive() {
