@@ -157,6 +157,10 @@ int OverlayMaker::MountByNames(const OverlayParts& parts) const {
   }
   const int root = open_tree(AT_FDCWD, launch_.instance_path, kClone);
   if (root < 0) Fail(channel_, "open", launch_.instance_path, errno);
+  // The clone stays; what lies in the directory (the termination message's file) is wanted next.
+  if (umount2(launch_.instance_path, MNT_DETACH) != 0) {
+    Fail(channel_, "detach", launch_.instance_path, errno);
+  }
   return root;
 }
 
