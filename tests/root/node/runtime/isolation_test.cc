@@ -149,7 +149,7 @@ TEST_F(IsolationTest, Behaviour72_OnlyThePrivilegedAdministerAnything) {
 
 TEST_F(IsolationTest, Behaviour73_SysctlsAreThePodsAndABadOneIsNamed) {
   SandboxSpec sandbox = world_.Sandbox("pod-a");
-  sandbox.sysctls = {{"net.core.somaxconn", "123"}, {"net.ipv4.no_such_setting", "1"}};
+  sandbox.sysctls = {{"net.ipv4.tcp_keepalive_time", "123"}, {"net.ipv4.no_such_setting", "1"}};
   world_.Prepare(sandbox);
   const auto state = world_.runtime().StartContainer(world_.Spec("pod-a", {"true"}));
   EXPECT_FALSE(state.ok());

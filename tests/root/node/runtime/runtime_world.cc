@@ -209,9 +209,14 @@ ContainerState RuntimeWorld::Await(const std::string& uid, const std::string& na
 void RuntimeWorld::AwaitLog(const std::string& uid, const std::string& text,
                             const std::string& name) {
   const absl::Time deadline = absl::Now() + kDeadline;
-  while (!absl::StrContains(Log(uid, name), text)) {
+  // Whoever reads while a record is written may see its beginning only.
+  const auto so_far = [&] {
+    const std::string raw = RawLog(uid, name, 0);
+    return TextOf(raw.substr(0, raw.rfind('\n') + 1));
+  };
+  while (!absl::StrContains(so_far(), text)) {
     if (absl::Now() > deadline) {
-      FAIL() << "'" << text << "' is not in the log of " << uid << ":\n" << Log(uid, name);
+      FAIL() << "'" << text << "' is not in the log of " << uid << ":\n" << so_far();
     }
     sched_yield();
   }
@@ -240,18 +245,22 @@ std::string RuntimeWorld::RawLog(const std::string& uid, const std::string& name
   return text + ReadFile(path).value_or("");
 }
 
-std::string RuntimeWorld::Log(const std::string& uid, const std::string& name, int attempt) {
-  std::istringstream lines(RawLog(uid, name, attempt));
+std::string RuntimeWorld::TextOf(const std::string& raw) {
+  std::istringstream lines(raw);
   std::string text;
   for (std::string line; std::getline(lines, line);) {
     if (line.size() < 40) {
-      ADD_FAILURE() << "torn record of " << uid << "/" << name << ": " << line;
+      ADD_FAILURE() << "torn record: " << line;
       continue;
     }
     text += line.substr(40);
     if (line[38] == 'F') text += "\n";
   }
   return text;
+}
+
+std::string RuntimeWorld::Log(const std::string& uid, const std::string& name, int attempt) {
+  return TextOf(RawLog(uid, name, attempt));
 }
 
 Census RuntimeWorld::TakeCensus() {

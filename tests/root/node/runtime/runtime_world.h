@@ -81,6 +81,8 @@ class RuntimeWorld {
   Outcome RunSpec(const ContainerSpec& spec) { return RunIn(Sandbox(spec.pod_uid), spec); }
   Outcome RunIn(const SandboxSpec& sandbox, const ContainerSpec& spec);
   std::string Log(const std::string& uid, const std::string& name = "main", int attempt = 0);
+  // The texts of whole records.
+  static std::string TextOf(const std::string& raw);
   // As it is in its files, one after the other.
   std::string RawLog(const std::string& uid, const std::string& name, int attempt);
 

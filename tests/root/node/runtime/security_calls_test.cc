@@ -46,7 +46,10 @@ TEST_F(SecurityCallsTest, Row8_NoHierarchyCanBeMounted) {
   const auto files =
       world_.Run("files", {"sh", "-c", "ls /sys/fs/cgroup | wc -l; cat /proc/mounts"});
   EXPECT_THAT(files.log, ::testing::Not(HasSubstr(" cgroup ")));
-  EXPECT_EQ(ProbeOpen({"cgroup-mount"}), "EXPOSED\n") << "the control";
+  // Without v1 in the kernel there is nothing to mount, for nobody.
+  if (world_.agent().cgroups->layout().V1Of("memory") != nullptr) {
+    EXPECT_EQ(ProbeOpen({"cgroup-mount"}), "EXPOSED\n") << "the control";
+  }
 }
 
 TEST_F(SecurityCallsTest, Row9_WhatReachesDeepIntoTheKernelIsDenied) {

@@ -149,7 +149,7 @@ TEST_F(SecurityRacesTest, Row6_SettingsGoWhereTheyBelong) {
   const std::string shared = world_.base() + "/shared";
   fs::create_directories(shared + "/self/attr");
   const std::string pattern = ReadFile("/proc/sys/kernel/core_pattern").value();
-  const std::string sysrq = ReadFile("/proc/sys/kernel/sysrq").value();
+  const std::string panic = ReadFile("/proc/sys/kernel/panic").value();
   for (const char* target : {"/proc", "/proc/self/attr", "/proc/sys/net", "/sys"}) {
     ContainerSpec spec = world_.Spec(absl::StrCat("pod-", ++probes_), {"true"});
     spec.volumes = {SeenAt(shared, target)};
@@ -159,17 +159,17 @@ TEST_F(SecurityRacesTest, Row6_SettingsGoWhereTheyBelong) {
         << target;
   }
   SandboxSpec sandbox = world_.Sandbox("set");
-  sandbox.sysctls = {{"net.core.somaxconn", "77"}, {"kernel.shmmni", "99"}};
-  const std::string somaxconn = ReadFile("/proc/sys/net/core/somaxconn").value();
+  sandbox.sysctls = {{"net.ipv4.tcp_keepalive_time", "77"}, {"kernel.shmmni", "99"}};
+  const std::string keepalive = ReadFile("/proc/sys/net/ipv4/tcp_keepalive_time").value();
   const std::string shmmni = ReadFile("/proc/sys/kernel/shmmni").value();
-  const auto outcome = world_.RunIn(
-      sandbox,
-      world_.Spec("set", {"cat", "/proc/sys/net/core/somaxconn", "/proc/sys/kernel/shmmni"}));
+  const auto outcome =
+      world_.RunIn(sandbox, world_.Spec("set", {"cat", "/proc/sys/net/ipv4/tcp_keepalive_time",
+                                                "/proc/sys/kernel/shmmni"}));
   EXPECT_EQ(outcome.log, "77\n99\n");
-  EXPECT_EQ(ReadFile("/proc/sys/net/core/somaxconn").value(), somaxconn);
+  EXPECT_EQ(ReadFile("/proc/sys/net/ipv4/tcp_keepalive_time").value(), keepalive);
   EXPECT_EQ(ReadFile("/proc/sys/kernel/shmmni").value(), shmmni);
   EXPECT_EQ(ReadFile("/proc/sys/kernel/core_pattern").value(), pattern);
-  EXPECT_EQ(ReadFile("/proc/sys/kernel/sysrq").value(), sysrq);
+  EXPECT_EQ(ReadFile("/proc/sys/kernel/panic").value(), panic);
 }
 
 }  // namespace

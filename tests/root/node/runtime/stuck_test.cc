@@ -121,7 +121,7 @@ TEST_F(StuckTest, FrozenPodIsRemoved) {
 // Only an administrator can do this, with a group of his own.
 TEST_F(StuckTest, ProcessInAForeignFrozenV1GroupIsNamedAndEndsOnceItIsThawed) {
   const V1Hierarchy* freezer = world_.agent().cgroups->layout().V1Of("freezer");
-  ASSERT_NE(freezer, nullptr) << "a machine without cgroup v1: leave this test out";
+  if (freezer == nullptr) GTEST_SKIP() << "a machine without cgroup v1";
   world_.Prepare("pod-a");
   const ContainerState state = world_.StartIn("pod-a", {"sleep", "1000"});
   const std::string group = absl::StrCat("/cluster-test-", getpid(), "-frozen");

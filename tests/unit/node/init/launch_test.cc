@@ -84,11 +84,23 @@ TEST(LaunchPlan, ArrivesAsItWasWritten) {
   EXPECT_EQ(std::string(static_cast<const char*>(launch.filter), launch.filter_size), plan.filter);
 }
 
+// What came after the first form: the process namespace to join, a string that is empty here.
+constexpr size_t kTail = sizeof(uint32_t) + 1;
+
 TEST(LaunchPlan, IsRefusedWhenCutOffAnywhere) {
   const std::string bytes = EncodeLaunchPlan(SamplePlan()).value();
   for (size_t size = 0; size < bytes.size(); ++size) {
+    if (size == bytes.size() - kTail) continue;
     EXPECT_FALSE(Parsed(bytes.substr(0, size)).good()) << size;
   }
+}
+
+TEST(LaunchPlan, OfAnOlderAgentIsReadAsFarAsItGoes) {
+  const std::string bytes = EncodeLaunchPlan(SamplePlan()).value();
+  const Parsed parsed(bytes.substr(0, bytes.size() - kTail));
+  ASSERT_TRUE(parsed.good());
+  EXPECT_STREQ(parsed.launch().name, "web");
+  EXPECT_STREQ(parsed.launch().pid_namespace_of, "");
 }
 
 TEST(LaunchPlan, SurvivesAnyChangeOfItsBytes) {
