@@ -43,8 +43,9 @@ constexpr char kSleep[] = "trap \"exit 0\" TERM; while true; do sleep 0.1; done"
 nlohmann::json StatusOf(const std::string& pod, const char* list = "containerStatuses",
                         int index = 0) {
   const nlohmann::json object = PodNamed(pod);
-  if (!object.contains("status") || !object["status"].contains(list)) return {};
-  return object["status"][list][static_cast<size_t>(index)];
+  const auto at = nlohmann::json::json_pointer(absl::StrCat("/status/", list, "/", index));
+  // Nothing is known yet.
+  return object.contains(at) ? object[at] : nlohmann::json::object();
 }
 
 bool WaitRestarts(const std::string& pod, int count) {
@@ -144,7 +145,7 @@ TEST_F(LifeE2e, Behaviour24_PostStartRunsBesideTheContainerAndItsFailureEndsIt) 
 TEST_F(LifeE2e, Behaviour24_25_HttpHooksReachTheContainer) {
   Apply(PodYaml("web", absl::StrCat("  containers:\n",
                                     Container("main", R"(busybox mkdir -p /www
-echo ok > /www/index.html; exec httpd -f -v -p 8080 -h /www)",
+echo ok > /www/index.html; exec httpd -f -vv -p 8080 -h /www)",
                                               R"(    ports: [{name: http, containerPort: 8080}]
     startupProbe: {tcpSocket: {port: http}, periodSeconds: 1, failureThreshold: 60}
     lifecycle: {preStop: {httpGet: {port: http, path: /bye}}}
@@ -376,7 +377,7 @@ TEST_F(LifeE2e, Behaviour81_ADebugContainerIsAddedToARunningPod) {
   Apply(PodYaml("app", absl::StrCat("  containers:\n", Container("main", kSleep))));
   ASSERT_TRUE(WaitPodReady("app"));
   CtlOut({"debug", "app", "--image", "busybox:2", "-c", "look", "--", "sh", "-c",
-          "cat /etc/version; sleep 1000"});
+          "cat /etc/version; echo; sleep 1000"});
   ASSERT_TRUE(Eventually(
       [] { return StatusOf("app", "ephemeralContainerStatuses")["state"].contains("running"); }));
   EXPECT_TRUE(Eventually([] { return Ctl({"logs", "app", "-c", "look"}).out == "2\n"; }));
