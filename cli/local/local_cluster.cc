@@ -30,6 +30,17 @@ namespace {
 constexpr char kEviction[] =
     "memory.available<100Mi,nodefs.available<512Mi,nodefs.inodesFree<1%,pid.available<2%";
 
+// Each node's share of the ids that are set aside for containers (subuid(5), FIRST:COUNT): nodes of
+// one machine must not give the same ones to their pods.
+std::string UserIdsOf(const Definition& definition, const LocalNode& node) {
+  constexpr uint64_t kFirst = 0x80000;
+  constexpr uint64_t kEnd = 0x70000000;
+  constexpr uint64_t kOfPod = 65536;
+  const uint64_t share = (kEnd - kFirst) / kOfPod / definition.nodes.size() * kOfPod;
+  const auto index = static_cast<uint64_t>(definition.Find(node.name) - definition.nodes.data());
+  return absl::StrCat(kFirst + index * share, ":", share);
+}
+
 // Held while a cluster is being changed. Gone with the process.
 absl::StatusOr<UniqueFd> LockLocalClusters() {
   if (geteuid() != 0) {
@@ -180,6 +191,8 @@ absl::Status LocalCluster::StartNode(const Definition& definition, const LocalNo
                run,
                "--cgroup-parent",
                layout_.Cgroup(node.name),
+               "--user-ids",
+               UserIdsOf(definition, node),
                "--eviction-hard",
                kEviction};
   spec.log_file = layout_.LogFile(node.name);

@@ -49,6 +49,13 @@ std::string TakeDevice(const std::string& text, Flags* flags) {
   return "";
 }
 
+std::string TakeUserIds(const std::string& text, Flags* flags) {
+  const auto range = ParseIdRange(text);
+  if (!range.ok()) return std::string(range.status().message());
+  flags->user_ids = *range;
+  return "";
+}
+
 // An option whose text is taken apart by `take`, which says what is wrong with it.
 void AddParsed(CLI::App& app, const std::string& name, Flags* flags,
                std::string (*take)(const std::string&, Flags*), const std::string& description) {
@@ -110,6 +117,9 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
   app.add_option("--init-program", flags.init_program,
                  "Path of cluster-init; default: beside this program")
       ->check(CheckAbsolute);
+  AddParsed(app, "--user-ids", &flags, TakeUserIds,
+            "Host ids for the pods' user namespaces, 65536 for each: FIRST:COUNT, as in subuid(5). "
+            "Agents of one machine need different ones; default: 524288:1878523904");
   AddResourceFlags(app, &flags);
   app.add_option("--container-log-max-size", flags.log_max_bytes,
                  "Size at which a container's log goes on in a new file, as 10Mi; 0: never")

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 
 #include "node/eviction/thresholds.h"
+#include "node/runtime/id_ranges.h"
 
 namespace cluster::node {
 
@@ -26,6 +27,7 @@ struct Flags {
   absl::Duration eviction_hold = absl::Minutes(5);
   bool static_cpus = false;
   std::map<std::string, int64_t> devices;
+  IdRange user_ids = kContainerIds;
   int64_t log_max_bytes = 10 << 20;
   int log_max_files = 5;
 };

@@ -116,6 +116,7 @@ absl::StatusOr<KernelRuntimeOptions> RuntimeOptionsOf(const Flags& flags) {
   if (flags.init_program.empty()) {
     ASSIGN_OR_RETURN(options.init_program, ProgramBeside());
   }
+  options.user_ids = flags.user_ids;
   options.log_max_bytes = flags.log_max_bytes;
   options.log_max_files = flags.log_max_files;
   if (flags.static_cpus) {

@@ -1,8 +1,35 @@
 #include "node/runtime/id_ranges.h"
 
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 namespace cluster::node {
+
+absl::StatusOr<IdRange> ParseIdRange(absl::string_view text) {
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(text, absl::MaxSplits(':', 1));
+  IdRange range;
+  if (!absl::SimpleAtoi(parts.first, &range.first) ||
+      !absl::SimpleAtoi(parts.second, &range.count)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", text, "': write FIRST:COUNT, two numbers, as 1000000:6553600"));
+  }
+  if (range.first < kIdsOfPod) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", text, "': ids below 65536 are the machine's own"));
+  }
+  // The last id of all, 4294967295, means "none" to the kernel.
+  if (range.count < kIdsOfPod || range.count > UINT32_MAX - range.first) {
+    return absl::InvalidArgumentError(absl::StrCat("'", text, "': the count is from 65536 to ",
+                                                   UINT32_MAX - range.first,
+                                                   " there; each pod takes 65536"));
+  }
+  return range;
+}
 
 // Held ranges need not be aligned with ours: they may come from another configuration.
 bool IdRanges::IsFree(uint32_t first_id) const {

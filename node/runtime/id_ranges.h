@@ -6,16 +6,28 @@
 #include <set>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace cluster::node {
 
 constexpr uint32_t kIdsOfPod = 65536;
 
+struct IdRange {
+  uint32_t first = 0;
+  uint32_t count = 0;
+};
+// What systemd sets aside for containers; see "Users, Groups, UIDs and GIDs on systemd Systems".
+constexpr IdRange kContainerIds = {0x80000, 0x70000000 - 0x80000};
+
+// "FIRST:COUNT". InvalidArgument with a sentence: not of that form, ids of the system itself (below
+// 65536), none for even one pod, or more than there are.
+absl::StatusOr<IdRange> ParseIdRange(absl::string_view text);
+
 // Not thread-safe.
 class IdRanges {
  public:
-  // `count` ranges from `first_id` on.
-  IdRanges(uint32_t first_id, uint32_t count) : first_id_(first_id), count_(count) {}
+  // As many ranges as there is room for.
+  explicit IdRanges(const IdRange& ids) : first_id_(ids.first), count_(ids.count / kIdsOfPod) {}
 
   // The first id of a range that nobody holds, of those the one that was free for longest: what a
   // removed pod may have left somewhere is not the next one's. ResourceExhausted when all are held.

@@ -41,10 +41,9 @@ struct KernelRuntimeOptions {
   int64_t default_pids_limit = 4096;  // per container
   // Attaches tmpfs volumes below the run directory, as on kernels before 6.15.
   bool attach_volumes = false;
-  // The host ids that pods' user namespaces get: ranges of 65536. What systemd sets aside for
-  // containers; other agents of the machine need others.
-  uint32_t first_id = 0x80000;
-  uint32_t id_ranges = 28664;
+  // The host ids that pods' user namespaces get, 65536 each; other agents of the machine need
+  // others.
+  IdRange user_ids = kContainerIds;
   int64_t pod_pids_limit = 16384;  // all of a pod's containers and cluster-init
   // Not empty: containers that want whole cpus get some of these for themselves alone, and all
   // others keep to the rest. On v1 what was started without it stays where it is.
@@ -82,7 +81,7 @@ class KernelRuntime : public Runtime {
  private:
   explicit KernelRuntime(KernelRuntimeOptions options)
       : options_(std::move(options)),
-        ids_(options_.first_id, options_.id_ranges),
+        ids_(options_.user_ids),
         cpus_(options_.cpus) {}
 
   PodDirectory DirectoryOf(const std::string& uid) const {
