@@ -458,7 +458,7 @@ class HostileFile : public testing::Test {
 
 class HostileArchive : public HostileFile, public testing::WithParamInterface<Hostile> {};
 
-TEST_P(HostileArchive, IsRefusedAndChangesNothing) {
+TEST_P(HostileArchive, Row23_IsRefusedAndChangesNothing) {
   Write(GetParam().make(canary_), "hostile.tar");
   const std::vector<std::string> before = Inventory(directory_);
   const absl::Status status = store_->Load(directory_ + "/hostile.tar", "").status();

@@ -3,6 +3,7 @@
 #include "node/network/pod_network.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
@@ -271,7 +272,7 @@ TEST_F(PodNetworkTest, PodsOfDifferentNodesReachEachOtherWithTheirOwnAddresses) 
   EXPECT_EQ(Visit(one_.netns(), at_b, b.address.ip, 80).value(), Wire::AddressOf(1));
 }
 
-TEST_F(PodNetworkTest, StrangersOnTheWireReachPublishedPortsOnly) {
+TEST_F(PodNetworkTest, Row28_StrangersOnTheWireReachPublishedPortsOnly) {
   Wire wire;
   wire.Join(one_.netns(), 1);
   const UniqueFd stranger = netlink::CreateNetns().value();
@@ -283,6 +284,33 @@ TEST_F(PodNetworkTest, StrangersOnTheWireReachPublishedPortsOnly) {
   const UniqueFd listener = ListenIn(pod.netns.get(), 80);
   EXPECT_EQ(Visit(stranger.get(), listener, Wire::AddressOf(1), 8080).value(), Wire::AddressOf(9));
   EXPECT_FALSE(Visit(stranger.get(), listener, pod.address.ip, 80, absl::Milliseconds(300)).ok());
+}
+
+// A neighbour with a route for 127.0.0.1 by way of the node, as moby#45610 has it.
+TEST_F(PodNetworkTest, Row28_APortOf127IsForTheNodeAlone) {
+  Wire wire;
+  wire.Join(one_.netns(), 1);
+  const UniqueFd stranger = netlink::CreateNetns().value();
+  wire.Join(stranger.get(), 9);
+  const Ipv4 loopback = ParseIpv4("127.0.0.1").value();
+  const auto allow = [] {
+    return WriteControlAt(AT_FDCWD, "/proc/sys/net/ipv4/conf/all/route_localnet", "1");
+  };
+  ASSERT_EQ(netlink::RunInNetns(stranger.get(), allow), absl::OkStatus());
+  netlink::Socket there = netlink::Socket::OpenInNetns(stranger.get()).value();
+  ASSERT_EQ(there.Execute({netlink::ChangeLink("lo", {.up = false}),
+                           netlink::AddRoute({.destination = Cidr{loopback, 32},
+                                              .gateway = Wire::AddressOf(1)})}),
+            absl::OkStatus());
+  const Machine::Pod pod =
+      one_.AddPod("a", {{Protocol::kTcp, loopback, 8080, 80}, {Protocol::kTcp, {}, 8081, 80}});
+  const UniqueFd listener = ListenIn(pod.netns.get(), 80);
+  EXPECT_TRUE(Visit(one_.netns(), listener, loopback, 8080).ok()) << "from the node itself";
+  // As kube-proxy leaves its nodes.
+  ASSERT_EQ(netlink::RunInNetns(one_.netns(), allow), absl::OkStatus());
+  EXPECT_FALSE(Visit(stranger.get(), listener, loopback, 8080, absl::Milliseconds(300)).ok());
+  EXPECT_TRUE(Visit(stranger.get(), listener, Wire::AddressOf(1), 8081).ok())
+      << "the control: what is published to all";
 }
 
 TEST_F(PodNetworkTest, HostPortIsReachedFromEverywhereAndGoneAfterRelease) {

@@ -12,6 +12,7 @@
 //   thread               start a thread as C libraries do
 //   socket FAMILY        a socket of that family
 //   socket32 FAMILY      the same through the 32-bit call socketcall
+//   packet               a raw socket on the link, and one for raw IP
 //   x32                  getpid by the number that x32 has for it
 //   getpid32             getpid by the 32-bit way in
 //   handle PATH          open PATH's file system by a handle made up
@@ -29,6 +30,7 @@
 #include <linux/io_uring.h>
 #include <linux/perf_event.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -221,6 +223,10 @@ int main(int argc, char** argv) {
   if (strcmp(what, "thread") == 0) return StartThread();
   if (strcmp(what, "socket") == 0) return Verdict(socket(atoi(argument), SOCK_SEQPACKET, 0) >= 0);
   if (strcmp(what, "socket32") == 0) return Socket32(atoi(argument));
+  if (strcmp(what, "packet") == 0) {
+    return Verdict(socket(AF_PACKET, SOCK_RAW, 0) >= 0 ||
+                   socket(AF_INET, SOCK_RAW, IPPROTO_UDP) >= 0);
+  }
   if (strcmp(what, "x32") == 0) return Verdict(syscall(0x40000000 + SYS_getpid) > 0);
   if (strcmp(what, "getpid32") == 0) return Verdict(Call32(20, 0, 0) > 0);
   if (strcmp(what, "handle") == 0) return OpenByHandle(argument);

@@ -1,7 +1,9 @@
 // What a manifest can ask for beyond and below the default, and the rest of the rows.
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,11 +60,17 @@ TEST_F(IsolationTest, Row20_KillsByIdentityNotByNumber) {
   world_.Prepare("pod-a");
   const ContainerState state = world_.StartIn("pod-a", {"true"});
   world_.Await("pod-a");
-  // Its number may be anybody's by now; nobody is signalled for it.
-  const pid_t bystander = fork();
+  // Its number is somebody else's by now, who is not signalled for it.
+  pid_t number = static_cast<pid_t>(state.pid);
+  clone_args arguments{};
+  arguments.exit_signal = SIGCHLD;
+  arguments.set_tid = reinterpret_cast<uintptr_t>(&number);
+  arguments.set_tid_size = 1;
+  const auto bystander = static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));
   if (bystander == 0) {
     for (;;) pause();
   }
+  ASSERT_EQ(bystander, number) << "the control: whoever kills by number kills this one";
   EXPECT_TRUE(world_.runtime().Signal({"pod-a", "main", 0}, SIGKILL).ok());
   EXPECT_TRUE(world_.runtime().Kill({"pod-a", "main", 0}).ok());
   EXPECT_EQ(waitpid(bystander, nullptr, WNOHANG), 0) << "pid " << state.pid;

@@ -1,5 +1,7 @@
 // System calls that were others' holes, made from inside of a strict container and, as the control,
 // from inside of one that nothing holds.
+#include <pty.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -11,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "base/file.h"
 #include "tests/root/node/runtime/security_world.h"
 
 namespace cluster::node {
@@ -21,6 +24,24 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 using SecurityCallsTest = SecurityTest;
+
+// A child with the capability of an administrator, in a session with a pty of this test's: what it
+// types comes out of the pty.
+bool TypesIntoTheTerminalOfItsParent() {
+  int master = -1, terminal = -1;
+  if (openpty(&master, &terminal, nullptr, nullptr, nullptr) != 0) return false;
+  const pid_t child = fork();
+  if (child == 0) {
+    _exit(setsid() > 0 && ioctl(terminal, TIOCSCTTY, 0) == 0 && ioctl(terminal, TIOCSTI, "x") == 0
+              ? 0
+              : 1);
+  }
+  int status = 1;
+  const bool typed = child > 0 && waitpid(child, &status, 0) == child && status == 0;
+  close(master);
+  close(terminal);
+  return typed;
+}
 
 // Whether this kernel takes calls by the 32-bit way in; where it does not, whoever tries dies.
 // Asked of the kernel by a child of the test, so that no filter of ours has a say in it.
@@ -113,12 +134,40 @@ TEST_F(SecurityCallsTest, Row13_NoFileByItsHandle) {
 }
 
 TEST_F(SecurityCallsTest, Row18_NothingTypesIntoATerminalThatIsNotItsOwn) {
-  // The command's terminal is a pty of the container, and its session is its own.
-  EXPECT_THAT(Probe({"type"}), StartsWith("BLOCKED"));
+  EXPECT_THAT(Probe({"type"}), StartsWith("BLOCKED")) << "no terminal, nothing to type into";
+  // A container with a terminal has one of its own devpts, which only it can type into.
+  ContainerSpec spec = ProbeSpec({"type"});
+  spec.tty = true;
+  spec.argv = {"sh", "-c", "tty; ls /dev/pts; probe type"};
+  const std::string said = world_.RunSpec(spec).log;
+  EXPECT_THAT(said, StartsWith("/dev/pts/0\r\n"));
+  // From Linux 6.2 on not even that, where the node leaves dev.tty.legacy_tiocsti off.
+  const auto legacy = ReadFile("/proc/sys/dev/tty/legacy_tiocsti");
+  if (legacy.ok() && legacy->front() == '0') {
+    EXPECT_THAT(said, HasSubstr("BLOCKED EIO"));
+  }
+  // The control: one that shares the terminal of whoever runs it types into that one.
+  EXPECT_EQ(TypesIntoTheTerminalOfItsParent(), true) << "the control";
 }
 
 TEST_F(SecurityCallsTest, Row21_ProcessesOfOthersCannotBeTraced) {
-  EXPECT_EQ(Probe({"ptrace", absl::StrCat(getpid())}), "BLOCKED ESRCH\n");
+  const std::string self = absl::StrCat(getpid());
+  EXPECT_EQ(Probe({"ptrace", self}), "BLOCKED ESRCH\n");
+  EXPECT_EQ(Probe({"signal", self}), "BLOCKED ESRCH\n");
+  ContainerSpec spec = ProbeSpec({"signal", self});
+  SandboxSpec sandbox = world_.Sandbox(spec.pod_uid);
+  sandbox.host_users = sandbox.host_pid = true;
+  EXPECT_EQ(world_.RunIn(sandbox, spec).log, "EXPOSED\n") << "the control";
+}
+
+// Whoever cannot open such a socket, and cannot change its address, sends as itself alone.
+TEST_F(SecurityCallsTest, Row27_NobodySendsAsAnotherPod) {
+  EXPECT_EQ(Probe({"packet"}), "BLOCKED EPERM\n");
+  const auto change =
+      world_.Run("pod-a", {"ip", "link", "set", "eth0", "address", "02:00:00:00:00:09"});
+  EXPECT_NE(change.state.exit_code, 0);
+  EXPECT_THAT(change.log, HasSubstr("not permitted"));
+  EXPECT_EQ(ProbeOpen({"packet"}), "EXPOSED\n") << "the control";
 }
 
 TEST_F(SecurityCallsTest, Row30_TheOtherWaysInHaveTheSameRules) {

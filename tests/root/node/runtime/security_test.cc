@@ -149,8 +149,17 @@ TEST_F(SecurityTest, Row17_SetuidProgramsGainNothing) {
   EXPECT_EQ(Probe({"euid"}, "app"), "1000\n");
 }
 
-TEST_F(SecurityTest, Row21_OtherProcessesDoNotExistForIt) {
-  EXPECT_EQ(Probe({"signal", absl::StrCat(getpid())}), "BLOCKED ESRCH\n");
+TEST_F(SecurityTest, Row5_AConsoleOfTheImageIsNotTaken) {
+  const std::string layer = world_.base() + "/layer-console";
+  MakeBusyboxLayer(layer);
+  fs::create_directories(layer + "/dev");
+  fs::create_symlink(canary_, layer + "/dev/console");
+  ContainerSpec spec =
+      world_.Spec("pod-a", {"sh", "-c", "tty; [ -L /dev/console ] || echo none; echo x > $(tty)"});
+  spec.rootfs.layers = {layer};
+  spec.tty = true;
+  EXPECT_THAT(world_.RunSpec(spec).log, HasSubstr("/dev/pts/0\r\nnone\r\n"));
+  EXPECT_EQ(ReadFile(canary_).value(), "of the host\n");
 }
 
 // CVE-2019-5736: the program that set the container up must not be there to be overwritten.
