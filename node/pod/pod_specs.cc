@@ -270,6 +270,7 @@ absl::StatusOr<ContainerSpec> ContainerSpecOf(const v1::Assignment& assignment,
                                       ? kTerminationLog
                                       : container.termination_message_path();
   ASSIGN_OR_RETURN(spec.resources, ResourcesOf(container.resources()));
+  ASSIGN_OR_RETURN(spec.disk_limit, Bytes(container.resources().limits(), "ephemeral-storage"));
   const v1::QosClass qos = QosOf(pod);
   spec.oom_score_adj = OomScore(qos, spec.resources.memory_request, node_memory);
   // Guaranteed: whole cpus can be its own.

@@ -15,9 +15,18 @@
 #include "node/runtime/kernel_runtime.h"
 #include "node/runtime/launch_plan.h"
 #include "node/runtime/resource_limits.h"
+#include "node/volume/project_quota.h"
 
 namespace cluster::node {
 namespace {
+
+// What the container writes, and where overlayfs has it on its way there. Where no quota can be,
+// its pod is evicted once it is over.
+absl::Status LimitInstance(const std::string& path, int64_t bytes) {
+  ASSIGN_OR_RETURN(const UniqueFd upper, OpenAt(AT_FDCWD, path + "/upper", O_RDONLY | O_DIRECTORY));
+  ASSIGN_OR_RETURN(const UniqueFd work, OpenAt(AT_FDCWD, path + "/work", O_RDONLY | O_DIRECTORY));
+  return Annotate(LimitSpace({upper.get(), work.get()}, bytes).status(), "limit of its disk");
+}
 
 std::string LeafOf(const std::string& container, int32_t attempt) {
   return absl::StrCat(container, "-", attempt);
@@ -124,6 +133,7 @@ absl::StatusOr<InitRecord> KernelRuntime::Launch(const ContainerSpec& spec,
   ASSIGN_OR_RETURN(start.plan, EncodeLaunchPlan(plan));
   RETURN_IF_ERROR(directory.MakeInstance(spec.name, spec.attempt, spec.rootfs.layers.back(),
                                          directory.ReadFirstId().value_or(0)));
+  if (spec.disk_limit > 0) RETURN_IF_ERROR(LimitInstance(plan.instance_path, spec.disk_limit));
   // Whoever it runs as may write there.
   RETURN_IF_ERROR(WriteNewFile(plan.instance_path + "/" + kTerminationFile, "", 0666));
   ASSIGN_OR_RETURN(UniqueFd birthplace,

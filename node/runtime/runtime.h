@@ -100,6 +100,8 @@ struct ContainerSpec {
   std::string working_dir;        // empty = "/"; made when missing
   std::string user;  // as in the image: "", "uid", "name", "user:group"; looked up inside
   Resources resources;
+  // Bytes that it may write into its root, where the file system has project quotas; 0 = no limit.
+  int64_t disk_limit = 0;
   int32_t oom_score_adj = 0;
   OomPolicy oom_policy = OomPolicy::kContainer;
   SecuritySpec security;

@@ -45,7 +45,9 @@ struct VolumeSpec {
   VolumeKind kind = VolumeKind::kDisk;
   std::string source;  // kHostPath: absolute path; kClaim: name of the claim's directory
   HostPathCheck check = HostPathCheck::kAnything;
-  int64_t size_limit = 0;  // kMemory: bytes at most; 0 = half of the machine's memory
+  // Bytes at most; 0 = as many as there are, of kMemory half of the machine's memory. kDisk and
+  // kClaim keep to it where the file system has project quotas.
+  int64_t size_limit = 0;
   std::vector<VolumeFile> files;
   // Group, inside of the pod, that may read and write it; not of kHostPath.
   std::optional<uint32_t> group;

@@ -112,6 +112,10 @@ absl::Status PlanClaim(const v1::Assignment& assignment, const NodeContext& cont
   }
   volume->kind = VolumeKind::kClaim;
   volume->source = claim->metadata().uid();
+  const auto& requests = claim->spec().resources().requests();
+  const auto size = requests.find("storage");
+  if (size == requests.end()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(volume->size_limit, QuantityBytes(size->second));
   return absl::OkStatus();
 }
 

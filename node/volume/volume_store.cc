@@ -11,6 +11,7 @@
 #include "node/volume/group.h"
 #include "node/volume/host_path.h"
 #include "node/volume/mount_tree.h"
+#include "node/volume/project_quota.h"
 #include "node/volume/volume_files.h"
 
 namespace cluster::node {
@@ -31,8 +32,15 @@ absl::Status SetOwner(int fd, const PathOwner& owner, uint32_t mode, const std::
   return absl::OkStatus();
 }
 
-// A directory below `parent`, once. One that is there belongs to the containers: it is not touched.
-absl::StatusOr<UniqueFd> MakeOnce(const std::string& path, const PathOwner& owner, uint32_t mode) {
+absl::Status LimitTo(int64_t bytes, int directory) {
+  if (bytes == 0) return absl::OkStatus();
+  return LimitSpace({directory}, bytes).status();
+}
+
+// A directory of at most so many bytes (0 = no limit), once. One that is there belongs to the
+// containers: it is not touched.
+absl::StatusOr<UniqueFd> MakeOnce(const std::string& path, const PathOwner& owner, uint32_t mode,
+                                  int64_t bytes) {
   auto found = OpenDirectory(path);
   if (found.ok() || !absl::IsNotFound(found.status())) return found;
   // Under another name until it is as it should be.
@@ -40,6 +48,7 @@ absl::StatusOr<UniqueFd> MakeOnce(const std::string& path, const PathOwner& owne
   if (mkdir(half.c_str(), 0700) != 0 && errno != EEXIST) return ErrnoStatus("mkdir", half);
   ASSIGN_OR_RETURN(UniqueFd made, OpenDirectory(half));
   RETURN_IF_ERROR(SetOwner(made.get(), owner, mode, half));
+  RETURN_IF_ERROR(LimitTo(bytes, made.get()));
   if (rename(half.c_str(), path.c_str()) != 0) return ErrnoStatus("rename", half);
   return made;
 }
@@ -73,7 +82,7 @@ absl::StatusOr<UniqueFd> VolumeStore::OpenDisk(const VolumeSpec& volume) const {
   const std::string volumes = place_.pod_directory + "/volumes";
   if (mkdir(volumes.c_str(), 0700) != 0 && errno != EEXIST) return ErrnoStatus("mkdir", volumes);
   return MakeOnce(absl::StrCat(volumes, "/", volume.name), owner,
-                  volume.group.has_value() ? kOpenModeOfGroup : kOpenMode);
+                  volume.group.has_value() ? kOpenModeOfGroup : kOpenMode, volume.size_limit);
 }
 
 absl::StatusOr<UniqueFd> VolumeStore::FetchTmpfs(const std::string& name, int64_t size,
@@ -115,7 +124,9 @@ absl::StatusOr<UniqueFd> VolumeStore::OpenFiles(const VolumeSpec& volume) const 
 absl::StatusOr<UniqueFd> VolumeStore::OpenClaim(const VolumeSpec& volume) const {
   RETURN_IF_ERROR(OwnerOf(volume).status());
   ASSIGN_OR_RETURN(UniqueFd top, MakeOnce(absl::StrCat(place_.claim_directory, "/", volume.source),
-                                          {}, kOpenMode));
+                                          {}, kOpenMode, volume.size_limit));
+  // It may have grown since.
+  RETURN_IF_ERROR(LimitTo(volume.size_limit, top.get()));
   if (!volume.group.has_value()) return top;
   // Once per pod, not for each of its containers.
   const std::string mark = absl::StrCat(place_.pod_directory, "/grouped-", volume.name);

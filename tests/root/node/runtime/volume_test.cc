@@ -19,6 +19,7 @@
 
 #include "base/file.h"
 #include "node/volume/mount_tree.h"
+#include "node/volume/project_quota.h"
 #include "tests/root/node/runtime/runtime_world.h"
 
 namespace cluster::node {
@@ -96,6 +97,28 @@ TEST_F(VolumeTest, Behaviour65MountsATmpfsOfTheSizeThatWasAskedFor) {
   EXPECT_THAT(log, HasSubstr("size=1024k"));
   EXPECT_THAT(log, HasSubstr("No space left on device"));
   EXPECT_THAT(log, HasSubstr("\n1048576\n"));
+}
+
+TEST_F(VolumeTest, KeepsWhatIsOnTheDiskToItsLimits) {
+  const std::string probe = HostDirectory("probe");
+  const UniqueFd directory(open(probe.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const auto limits = LimitSpace({directory.get()}, 1 << 20);
+  ASSERT_TRUE(limits.ok()) << limits.status();
+  if (!*limits) GTEST_SKIP() << "the file system keeps no project quotas";
+  VolumeSpec empty = Volume("empty", VolumeKind::kDisk);
+  empty.size_limit = 2 << 20;
+  VolumeSpec claim = Volume("claim", VolumeKind::kClaim, "claim-1");
+  claim.size_limit = 3 << 20;
+  ContainerSpec spec =
+      Spec("pod-a",
+           "mkdir -p /root/d; echo x > /root/y; busybox mv /root/y /root/d && echo moved; for at "
+           "in /empty /claim /root; do dd if=/dev/zero of=$at/x bs=64k "
+           "count=128 2>&1 | "
+           "grep -o 'quota exceeded'; [ $(stat -c %s $at/x) -gt 1000000 ] && echo $at; done",
+           {empty, claim}, {Mount("empty", "/empty"), Mount("claim", "/claim")});
+  spec.disk_limit = 4 << 20;
+  EXPECT_EQ(Run(spec),
+            "moved\nquota exceeded\n/empty\nquota exceeded\n/claim\nquota exceeded\n/root\n");
 }
 
 TEST_F(VolumeTest, KeepsVolumesOverTheDeathOfTheAgent) {

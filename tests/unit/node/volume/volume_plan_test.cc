@@ -152,7 +152,7 @@ files all group=2000 on-mismatch
   0600 config/app.conf 10
   0600 name 3
   0600 password 7
-claim data c1a1 group=2000 on-mismatch
+claim data c1a1 size=1073741824 group=2000 on-mismatch
 )");
   EXPECT_EQ(ContentOf(*volumes, "config", "blob"), std::string("\0\xff\n", 3));
   EXPECT_EQ(ContentOf(*volumes, "secret", "password"), "hunter2");
