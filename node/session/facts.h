@@ -31,7 +31,7 @@ struct FactsOptions {
 inline constexpr int64_t kReservedMemory = int64_t{128} << 20;
 
 // Pods that a node takes at most.
-inline constexpr int64_t kMaxPods = 500;
+inline constexpr int64_t kMaxPods = 1000;
 
 // Labels in metadata, capacity, allocatable, addresses and system facts in status; no conditions.
 // Reads /proc, /etc/os-release, /etc/machine-id and uname(2); what is missing is left out.

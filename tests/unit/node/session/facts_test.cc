@@ -47,7 +47,7 @@ TEST_F(FactsTest, WhatPodsMayHaveIsLessThanTheMachineHas) {
     EXPECT_GT(allocatable, 0) << resource;
     EXPECT_LE(allocatable, capacity) << resource;
   }
-  EXPECT_EQ(status.allocatable().at("pods"), "500");
+  EXPECT_EQ(status.allocatable().at("pods"), "1k");
   EXPECT_FALSE(status.node_info().kernel_version().empty());
   EXPECT_EQ(status.node_info().boot_id(), "boot");
 }
