@@ -109,12 +109,19 @@ std::string Phase(const nlohmann::json& pod) {
   return pod.contains("status") ? pod["status"].value("phase", "") : "";
 }
 
+// What a pod's status has there, or `missing`: nothing is known of a new pod.
+template <typename Value>
+Value At(const nlohmann::json& pod, const std::string& path, Value missing) {
+  const nlohmann::json::json_pointer pointer(path);
+  return pod.contains(pointer) ? pod[pointer].get<Value>() : missing;
+}
+
 int RestartCount(const nlohmann::json& pod) {
-  return pod["status"]["containerStatuses"][0].value("restartCount", 0);
+  return At(pod, "/status/containerStatuses/0/restartCount", 0);
 }
 
 int64_t PidOf(const nlohmann::json& pod) {
-  return pod["status"]["containerStatuses"][0]["state"]["running"].value("pid", int64_t{0});
+  return At(pod, "/status/containerStatuses/0/state/running/pid", int64_t{0});
 }
 
 bool WaitReady(const std::string& app, size_t count, int seconds) {

@@ -179,9 +179,10 @@ TEST_F(AttachTest, LosesNothingOfAFloodThoughTheReaderIsSlow) {
 }
 
 TEST_F(AttachTest, OneWhoDoesNotReadIsCutOffAndTheContainerGoesOn) {
-  world_.Start(Spec("seq 1 200000; exit 5"));
-  auto process = Attach(false);
+  world_.Start(Spec("read go; seq 1 200000; exit 5"));
+  auto process = Attach(true);
   ASSERT_NE(process, nullptr);
+  ASSERT_TRUE(WriteAll(process->stdin_fd.get(), "go\n").ok());
   EXPECT_EQ(world_.Await("pod-a").exit_code, 5);
   const absl::StatusOr<int> end = process->Wait();
   EXPECT_THAT(std::string(end.status().message()), HasSubstr("was not read for 10 s"));
