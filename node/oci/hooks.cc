@@ -37,8 +37,9 @@ std::vector<char*> Pointers(const std::vector<std::string>& texts) {
       ::close_range(3, ~0u, 0) != 0) {
     _exit(126);
   }
-  const std::vector<char*> argv =
-      Pointers(hook.args.empty() ? std::vector<std::string>{hook.path} : hook.args);
+  std::vector<std::string> arguments = hook.args;
+  if (arguments.empty()) arguments.push_back(hook.path);
+  const std::vector<char*> argv = Pointers(arguments);
   const std::vector<char*> env = Pointers(hook.env);
   ::execve(hook.path.c_str(), argv.data(), env.data());
   const std::string complaint = absl::StrCat(ErrnoStatus("exec", hook.path).message(), "\n");
