@@ -55,13 +55,13 @@ absl::Status Channel::Send(Packet kind, absl::string_view text, const std::vecto
   return ErrnoStatus("send to", "the container's channel");
 }
 
-// The size of the next packet; 0 at the end.
+// The size of the next packet; 0 at the end. Reset, said once, means that the other side went away
+// without reading all that was sent to it: what it had to say itself comes after that.
 absl::StatusOr<size_t> Channel::Peek() {
   char first;
   ssize_t size;
   do {
     size = ::recv(fd_.get(), &first, 1, MSG_PEEK | MSG_TRUNC);
-    // Reset: it went away without reading all that was sent to it. What it said is behind that.
   } while (size < 0 && (errno == EINTR || errno == ECONNRESET));
   if (size < 0) return ErrnoStatus("receive from", "the container's channel");
   return static_cast<size_t>(size);

@@ -198,8 +198,8 @@ class Child {
   }
 
   absl::Status AwaitStart() {
+    RETURN_IF_ERROR(inputs_.channel.Send(Packet::kCreated));
     if (inputs_.start_socket) {
-      RETURN_IF_ERROR(inputs_.channel.Send(Packet::kCreated));
       int connection;
       do {
         connection = ::accept4(inputs_.start_socket.get(), nullptr, nullptr, SOCK_CLOEXEC);

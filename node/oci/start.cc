@@ -113,7 +113,7 @@ absl::Status ContainerStart::Record() {
   return directory_->WriteConfig(bundle_.config_text);
 }
 
-absl::Status ContainerStart::Clone(bool waits_for_start) {
+absl::Status ContainerStart::Clone(bool starts_by_socket) {
   group_ = std::make_unique<Group>(&layout_, state_.cgroup);
   undo_.Push([this] { group_->TakeBack(); });
   RETURN_IF_ERROR(group_->MakeUnified(V2Controllers(writes_)));
@@ -135,7 +135,7 @@ absl::Status ContainerStart::Clone(bool waits_for_start) {
                     options_.no_pivot,
                     options_.new_keyring};
   child.channel = std::move(channel.second);
-  if (waits_for_start) {
+  if (starts_by_socket) {
     ASSIGN_OR_RETURN(child.start_socket, ListenForStart(*directory_));
   }
   if (!options_.console_socket.empty()) {
@@ -153,22 +153,27 @@ absl::Status ContainerStart::Clone(bool waits_for_start) {
   return absl::OkStatus();
 }
 
+// A process that has gone told why before it went: whoever receives next hears it.
+absl::Status ContainerStart::Tell(Packet kind, absl::string_view text,
+                                  const std::vector<int>& fds) {
+  const absl::Status sent = channel_.Send(kind, text, fds);
+  return absl::IsUnavailable(sent) ? absl::OkStatus() : sent;
+}
+
 // Everything that the process cannot do for itself.
 absl::Status ContainerStart::Equip() {
   const Linux& wanted = bundle_.config.linux_;
   if (wanted.HasNew(CLONE_NEWUSER)) {
     RETURN_IF_ERROR(Annotate(
         WriteIdMappings(process_.pid, wanted.uid_mappings, wanted.gid_mappings), "id mappings"));
-    RETURN_IF_ERROR(channel_.Send(Packet::kMapped));
+    RETURN_IF_ERROR(Tell(Packet::kMapped));
   }
   RETURN_IF_ERROR(group_->MakeRest());
   RETURN_IF_ERROR(group_->Apply(writes_));
   ASSIGN_OR_RETURN(const std::vector<UniqueFd> tasks, group_->OpenTasks());
   std::vector<int> fds;
   for (const UniqueFd& fd : tasks) fds.push_back(fd.get());
-  // A process that has failed already tells why.
-  const absl::Status sent = channel_.Send(Packet::kCgroups, "", fds);
-  if (!sent.ok() && !absl::IsUnavailable(sent)) return sent;
+  RETURN_IF_ERROR(Tell(Packet::kCgroups, "", fds));
   state_.pid = process_.pid;
   state_.start_time = StartTimeOf(process_.pid);
   return directory_->WriteState(state_);
@@ -179,7 +184,7 @@ absl::Status ContainerStart::RunOuterHooks() {
   const std::string state = StateForPeople(state_, Status::kCreating);
   RETURN_IF_ERROR(RunHooks("prestart", hooks.prestart, state));
   RETURN_IF_ERROR(RunHooks("createRuntime", hooks.create_runtime, state));
-  return channel_.Send(Packet::kHooksDone, state);
+  return Tell(Packet::kHooksDone, state);
 }
 
 absl::Status ContainerStart::Answer(const Message& message) {
@@ -188,7 +193,7 @@ absl::Status ContainerStart::Answer(const Message& message) {
       return RunOuterHooks();
     case Packet::kLimits:
       RETURN_IF_ERROR(SetRlimits(bundle_.config.process->rlimits, process_.pid));
-      return channel_.Send(Packet::kLimited);
+      return Tell(Packet::kLimited);
     case Packet::kTerminal:
       if (message.fds.empty()) return absl::InternalError("the terminal did not come along");
       terminal_.reset(::fcntl(message.fds[0].get(), F_DUPFD_CLOEXEC, 3));
@@ -271,9 +276,9 @@ absl::StatusOr<int> ContainerStart::Run(bool detach, bool keep) {
   }
   RETURN_IF_ERROR(Clone(false));
   RETURN_IF_ERROR(Equip());
+  RETURN_IF_ERROR(Attend(Packet::kCreated));
   RETURN_IF_ERROR(WritePidFile(options_.pid_file, process_.pid));
-  const absl::Status told = channel_.Send(Packet::kStart, StateForPeople(state_, Status::kCreated));
-  if (!told.ok() && !absl::IsUnavailable(told)) return told;
+  RETURN_IF_ERROR(Tell(Packet::kStart, StateForPeople(state_, Status::kCreated)));
   RETURN_IF_ERROR(Attend(Packet::kEnd));
   const Hooks& hooks = bundle_.config.hooks;
   const absl::Status started =

@@ -50,8 +50,9 @@ class ContainerStart {
  private:
   absl::Status Load();
   absl::Status Record();
-  absl::Status Clone(bool waits_for_start);
+  absl::Status Clone(bool starts_by_socket);
   absl::Status Equip();
+  absl::Status Tell(Packet kind, absl::string_view text = "", const std::vector<int>& fds = {});
   absl::Status Attend(Packet until);
   absl::Status Answer(const Message& message);
   absl::Status RunOuterHooks();
