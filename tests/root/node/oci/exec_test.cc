@@ -1,5 +1,5 @@
 #include <fcntl.h>
-#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -15,6 +15,8 @@
 namespace cluster::oci {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 // Takes terminals at a unix socket, as conmon and containerd's shim do.
@@ -129,11 +131,17 @@ TEST_F(OciExec, DetachedReturnsAtOnceAndWritesItsPid) {
 TEST_F(OciExec, TerminalsGoToTheConsoleSocket) {
   StartSleeping();
   ConsoleSocket socket(base() + "/console");
-  const Outcome outcome = CallToFiles({"exec", "-d", "-t", "--console-socket", base() + "/console",
-                                       "c", "sh", "-c", "tty >/dev/null; stty size; ls /dev/pts"});
+  const Outcome outcome =
+      CallToFiles({"exec", "-d", "-t", "--console-socket", base() + "/console", "c", "sh", "-c",
+                   "stty -echo; tty; ls -1 /dev/pts; read go; stty size"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   const UniqueFd master = socket.Take();
-  EXPECT_THAT(ReadTerminal(master.get()), HasSubstr("0 0\r\n0\r\n"));
+  // Whoever took it can size it, and write.
+  const winsize size{33, 111, 0, 0};
+  ASSERT_EQ(ioctl(master.get(), TIOCSWINSZ, &size), 0);
+  ASSERT_TRUE(WriteAll(master.get(), "\n").ok());
+  EXPECT_THAT(ReadTerminal(master.get()),
+              AllOf(HasSubstr("/dev/pts/0\r\n0\r\nptmx\r\n"), EndsWith("33 111\r\n")));
 }
 
 TEST_F(OciExec, TheContainersOwnTerminalIsItsConsole) {

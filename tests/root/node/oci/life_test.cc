@@ -1,6 +1,8 @@
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -9,12 +11,14 @@
 #include "gmock/gmock.h"
 
 #include "base/file.h"
+#include "base/unique_handle.h"
 #include "tests/root/node/oci/oci_world.h"
 
 namespace cluster::oci {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -124,10 +128,14 @@ TEST_F(OciLife, WithoutAPidNamespaceKillReachesAll) {
   SetCommand("sleep 1000 & echo $! > /tmp/other; wait");
   Start();
   const int other = std::stoi(AwaitFile(rootfs() + "/tmp/other"));
-  EXPECT_EQ(kill(other, 0), 0);
+  // Its pid stays taken until the machine's first process has reaped it; its end is told at once.
+  pollfd ended{static_cast<int>(syscall(SYS_pidfd_open, other, 0)), POLLIN, 0};
+  const UniqueFd handle(ended.fd);
+  ASSERT_TRUE(handle.valid());
+  EXPECT_EQ(poll(&ended, 1, 0), 0);
   EXPECT_EQ(Call({"kill", "c", "KILL"}).code, 0);
   EXPECT_EQ(Call({"delete", "c"}).code, 0);
-  EXPECT_EQ(kill(other, 0), -1);
+  EXPECT_EQ(poll(&ended, 1, 60'000), 1);
 }
 
 TEST_F(OciLife, ForceDeletesWhatRunsAndForgivesWhatIsNotThere) {
@@ -189,6 +197,20 @@ TEST_F(OciLife, HooksRunInTheirOrderWithTheState) {
   EXPECT_EQ(ReadFile(base() + "/hooks").value(),
             "prestart creating\ncreateRuntime creating\ncreateContainer creating\n"
             "poststart running\npoststop stopped\n");
+}
+
+TEST_F(OciLife, HooksOfARunComeBeforeItsProgram) {
+  for (const char* kind : {"prestart", "createRuntime", "createContainer", "poststop"}) {
+    config["hooks"][kind] = Hook(kind);
+  }
+  // With nothing but its path, and a state that it does not read.
+  config["hooks"]["startContainer"] = {{{"path", "/bin/true"}}};
+  AddMount("/seen", "bind", base(), {"rbind"});
+  SetCommand("cat /seen/hooks");
+  const Outcome outcome = Run();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "prestart creating\ncreateRuntime creating\ncreateContainer creating\n");
+  EXPECT_THAT(ReadFile(base() + "/hooks").value(), EndsWith("poststop stopped\n"));
 }
 
 TEST_F(OciLife, AFailingHookEndsTheStartAndLeavesNothing) {
