@@ -256,7 +256,8 @@ absl::StatusOr<std::string> FindProgram(int cwd, const std::string& name,
     const int error = executable(name);
     if (error == 0) return name;
     if (error != EISDIR) return ExecError(name, error == ENOTDIR ? ENOENT : error);
-    return absl::PermissionDeniedError(absl::StrCat("exec: \"", name, "\": is a directory"));
+    return absl::PermissionDeniedError(
+        absl::StrCat("exec: \"", name, "\": is a directory: permission denied"));
   }
   bool denied = false;
   for (const absl::string_view directory : absl::StrSplit(Variable(env, "PATH"), ':')) {

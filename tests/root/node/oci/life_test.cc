@@ -239,6 +239,8 @@ TEST_F(OciLife, WhatCannotStartSaysWhyAndLeavesNothing) {
   EXPECT_THAT(Create().err, HasSubstr("exec: \\\"missing\\\": executable file not found in $PATH"));
   config["process"]["args"] = {"/etc/passwd"};
   EXPECT_THAT(Create().err, HasSubstr("exec: \\\"/etc/passwd\\\": permission denied"));
+  config["process"]["args"] = {"/etc"};
+  EXPECT_THAT(Create().err, HasSubstr("exec: \\\"/etc\\\": is a directory: permission denied"));
   node::WriteTestFile(rootfs() + "/bin/script", "#!/bin/nothing\n", 0755);
   config["process"]["args"] = {"/bin/script"};
   EXPECT_THAT(Run().err, HasSubstr("its interpreter"));
