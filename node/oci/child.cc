@@ -170,14 +170,15 @@ class Child {
   }
 
   absl::Status OpenTerminal(bool mount) {
-    ASSIGN_OR_RETURN(terminal_, MakeTerminal(process_));
-    if (mount) RETURN_IF_ERROR(MountConsole(terminal_));
+    ASSIGN_OR_RETURN(const Terminal terminal, MakeTerminal(process_));
+    if (mount) RETURN_IF_ERROR(MountConsole(terminal));
     const absl::Status sent =
-        inputs_.console ? SendMaster(inputs_.console.get(), terminal_.master.get())
-                        : inputs_.channel.Send(Packet::kTerminal, "", {terminal_.master.get()});
-    terminal_.master.reset();
+        inputs_.console ? SendMaster(inputs_.console.get(), terminal.master.get())
+                        : inputs_.channel.Send(Packet::kTerminal, "", {terminal.master.get()});
+    RETURN_IF_ERROR(sent);
+    RETURN_IF_ERROR(UseTerminal(terminal));
     inputs_.console.reset();
-    return sent;
+    return absl::OkStatus();
   }
 
   // All that can fail at creation rather than at start.
@@ -220,7 +221,6 @@ class Child {
     inputs.env = std::move(env_);
     inputs.program = std::move(program_);
     inputs.proc = inputs_.sources->proc.get();
-    inputs.terminal = terminal_.slave.get();
     inputs.preserved_fds = inputs_.preserved_fds;
     inputs.set_rlimits = !linux_.Has(CLONE_NEWUSER);
     inputs.new_keyring = inputs_.new_keyring;
@@ -234,7 +234,6 @@ class Child {
   const Linux& linux_;
   const Process& process_;
   bool in_cgroups_ = false;
-  Terminal terminal_;
   std::vector<std::string> env_;
   std::string program_;
   std::string state_;  // for the hooks of the start

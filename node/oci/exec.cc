@@ -51,11 +51,12 @@ absl::Status BecomeNamespaceRoot() {
   return absl::OkStatus();
 }
 
-absl::Status OpenTerminal(Inside* inside, UniqueFd* slave) {
-  ASSIGN_OR_RETURN(Terminal terminal, MakeTerminal(*inside->process));
-  *slave = std::move(terminal.slave);
-  if (inside->console) return SendMaster(inside->console.get(), terminal.master.get());
-  return inside->channel.Send(Packet::kTerminal, "", {terminal.master.get()});
+absl::Status OpenTerminal(Inside* inside) {
+  ASSIGN_OR_RETURN(const Terminal terminal, MakeTerminal(*inside->process));
+  RETURN_IF_ERROR(inside->console
+                      ? SendMaster(inside->console.get(), terminal.master.get())
+                      : inside->channel.Send(Packet::kTerminal, "", {terminal.master.get()}));
+  return UseTerminal(terminal);
 }
 
 absl::Status Become(Inside* inside) {
@@ -67,8 +68,7 @@ absl::Status Become(Inside* inside) {
   if (inside->bare_root && (::fchdir(inside->bare_root.get()) != 0 || ::chroot(".") != 0)) {
     return ErrnoStatus("chroot", "the container's root");
   }
-  UniqueFd slave;
-  if (process.terminal) RETURN_IF_ERROR(OpenTerminal(inside, &slave));
+  if (process.terminal) RETURN_IF_ERROR(OpenTerminal(inside));
   ASSIGN_OR_RETURN(const UniqueFd root, OpenAt(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
   IdentityInputs inputs;
   inputs.env = CompleteEnvironment(root.get(), process);
@@ -83,7 +83,6 @@ absl::Status Become(Inside* inside) {
   inputs.process = &process;
   inputs.seccomp = inside->seccomp;
   inputs.proc = inside->proc.get();
-  inputs.terminal = slave.get();
   inputs.preserved_fds = inside->preserved_fds;
   inputs.set_rlimits = !inside->other_users;
   // It shares the session keyring of nobody, as the container's first process does.

@@ -203,11 +203,6 @@ void GiveToUser(int fd, const User& user) {
 // From here on only the container's root is reachable: everything but 0, 1, 2, what is preserved
 // and the channel is closed before the working directory, a path of the image's choice, is used.
 absl::Status CloseTheRest(const IdentityInputs& inputs, Channel* channel) {
-  if (inputs.terminal >= 0) {
-    for (int fd = 0; fd < 3; ++fd) {
-      if (::dup2(inputs.terminal, fd) < 0) return ErrnoStatus("dup2", "terminal");
-    }
-  }
   for (int fd = 0; fd < 3; ++fd) GiveToUser(fd, inputs.process->user);
   const int place = 3 + inputs.preserved_fds;
   if (channel->fd() != place) {

@@ -37,8 +37,7 @@ struct IdentityInputs {
   const SeccompFilter* seccomp = nullptr;
   std::vector<std::string> env;  // the process' own, completed
   std::string program;
-  int proc = -1;  // O_PATH of a trusted procfs
-  int terminal = -1;
+  int proc = -1;          // O_PATH of a trusted procfs
   int preserved_fds = 0;  // 3 and up, besides 0, 1, 2
   bool set_rlimits = true;
   bool new_keyring = true;

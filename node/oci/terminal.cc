@@ -88,6 +88,13 @@ absl::Status MountConsole(const Terminal& terminal) {
   return absl::OkStatus();
 }
 
+absl::Status UseTerminal(const Terminal& terminal) {
+  for (int fd = 0; fd < 3; ++fd) {
+    if (::dup2(terminal.slave.get(), fd) < 0) return ErrnoStatus("dup2", "terminal");
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<UniqueFd> ConnectConsole(const std::string& path) {
   UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket) return ErrnoStatus("socket");

@@ -24,6 +24,8 @@ struct Terminal {
 absl::StatusOr<Terminal> MakeTerminal(const Process& process);
 // Puts it at /dev/console.
 absl::Status MountConsole(const Terminal& terminal);
+// Makes it 0, 1 and 2: the caller's own are let go of, and who reads them sees their end.
+absl::Status UseTerminal(const Terminal& terminal);
 
 // Connects to the unix socket at `path`, of a caller who wants the master.
 absl::StatusOr<UniqueFd> ConnectConsole(const std::string& path);

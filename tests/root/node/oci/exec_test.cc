@@ -156,6 +156,21 @@ TEST_F(OciExec, TheContainersOwnTerminalIsItsConsole) {
   EXPECT_EQ(ReadTerminal(master.get()), "24 132\r\nsame\r\n");
 }
 
+// containerd's shim reads both to their end before it goes on.
+TEST_F(OciExec, ACreatedContainerWithATerminalHoldsNoOutputOfItsCaller) {
+  config["process"]["terminal"] = true;
+  SetCommand("echo started");
+  WriteConfig();
+  ConsoleSocket socket(base() + "/console");
+  const Outcome created =
+      Call({"create", "--bundle", bundle(), "--console-socket", base() + "/console", "c"});
+  ASSERT_EQ(created.code, 0) << created.err;
+  EXPECT_EQ(StatusOf(), "created");
+  const UniqueFd master = socket.Take();
+  ASSERT_EQ(Call({"start", "c"}).code, 0);
+  EXPECT_EQ(ReadTerminal(master.get()), "started\r\n");
+}
+
 TEST_F(OciExec, ATerminalWithoutAPlaceToGoIsRefused) {
   config["process"]["terminal"] = true;
   SetCommand("true");
