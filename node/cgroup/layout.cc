@@ -49,6 +49,7 @@ struct Mount {
   std::string mount_point;
   bool v2 = false;
   std::vector<std::string> controllers;
+  std::string name;
 };
 
 // One line: "31 23 0:28 / /sys/fs/cgroup rw,relatime shared:1 - cgroup cgroup rw,cpu".
@@ -61,12 +62,13 @@ bool ParseLine(absl::string_view line, Mount& mount) {
   mount.root = Unescape(fields[3]);
   mount.mount_point = Unescape(fields[4]);
   mount.v2 = type == "cgroup2";
-  for (const absl::string_view option : absl::StrSplit(dash[3], ',')) {
+  for (absl::string_view option : absl::StrSplit(dash[3], ',')) {
+    if (!mount.v2 && absl::ConsumePrefix(&option, "name=")) mount.name = std::string(option);
     if (!mount.v2 && std::find(std::begin(kKnown), std::end(kKnown), option) != std::end(kKnown)) {
       mount.controllers.emplace_back(option);
     }
   }
-  return mount.v2 || !mount.controllers.empty();
+  return mount.v2 || !mount.controllers.empty() || !mount.name.empty();
 }
 
 }  // namespace
@@ -101,10 +103,16 @@ CgroupLayout ParseCgroupMounts(absl::string_view mountinfo) {
   for (const Mount& mount : mounts) {
     if (mount.v2) {
       if (layout.v2_mount_point.empty()) layout.v2_mount_point = mount.mount_point;
+    } else if (mount.controllers.empty()) {
+      const auto same = [&](const NamedHierarchy& known) { return known.name == mount.name; };
+      if (std::none_of(layout.named.begin(), layout.named.end(), same)) {
+        layout.named.push_back(NamedHierarchy{mount.mount_point, mount.name});
+      }
     } else if (layout.V1Of(mount.controllers.front()) == nullptr) {
       layout.v1.push_back(V1Hierarchy{mount.mount_point, mount.controllers});
     }
   }
+  if (layout.v1.empty()) layout.named.clear();
   return layout;
 }
 

@@ -16,6 +16,13 @@ struct V1Hierarchy {
   friend bool operator==(const V1Hierarchy&, const V1Hierarchy&) = default;
 };
 
+// A v1 hierarchy without controllers, "systemd" being the usual one.
+struct NamedHierarchy {
+  std::string mount_point;
+  std::string name;
+  friend bool operator==(const NamedHierarchy&, const NamedHierarchy&) = default;
+};
+
 // Huge pages that the machine keeps.
 struct HugepagePool {
   int64_t page_bytes = 0;
@@ -24,7 +31,8 @@ struct HugepagePool {
 };
 
 struct CgroupLayout {
-  std::vector<V1Hierarchy> v1;              // those with controllers; named ones are not ours
+  std::vector<V1Hierarchy> v1;              // those with controllers
+  std::vector<NamedHierarchy> named;        // pods have no group there; none without `v1`
   std::string v2_mount_point;               // empty = none
   std::vector<std::string> v2_controllers;  // cgroup.controllers of its root
   std::vector<HugepagePool> hugepages;      // those with pages, smallest first
@@ -37,8 +45,8 @@ struct CgroupLayout {
 };
 
 // Pure. `mountinfo` is the text of /proc/self/mountinfo (see proc_pid_mountinfo(5)); of several
-// mounts of one hierarchy the first whose root is "/" is taken, or else the first. Named v1
-// hierarchies are left out, v2_controllers stays empty.
+// mounts of one hierarchy the first whose root is "/" is taken, or else the first. v2_controllers
+// stays empty.
 CgroupLayout ParseCgroupMounts(absl::string_view mountinfo);
 
 // The pools below `directory` (/sys/kernel/mm/hugepages) that are not empty; none without it.

@@ -136,21 +136,30 @@ std::string GroupPathOf(const std::string& cgroups_path, const std::string& id) 
 Group::Group(const node::CgroupLayout* layout, std::string path)
     : layout_(layout), path_(std::move(path)) {}
 
+std::vector<Group::Place> Group::V1Places(const node::CgroupLayout& layout) {
+  std::vector<Place> places;
+  for (const node::V1Hierarchy& hierarchy : layout.v1) {
+    places.push_back(Place{false, hierarchy.mount_point, hierarchy.controllers, {}, {}});
+  }
+  for (const node::NamedHierarchy& hierarchy : layout.named) {
+    places.push_back(Place{false, hierarchy.mount_point, {}, {}, {}});
+  }
+  return places;
+}
+
 absl::StatusOr<Group> Group::Open(const node::CgroupLayout* layout, const std::string& path) {
   Group group(layout, path);
-  const auto adopt = [&](bool v2, const std::string& mount_point,
-                         const std::vector<std::string>& controllers) -> absl::Status {
-    auto directory = OpenAt(AT_FDCWD, absl::StrCat(mount_point, path), kDirectory);
-    if (absl::IsNotFound(directory.status())) return absl::OkStatus();
-    RETURN_IF_ERROR(directory.status());
-    group.places_.push_back(Place{v2, mount_point, controllers, *std::move(directory), {}});
-    return absl::OkStatus();
-  };
+  std::vector<Place> places = V1Places(*layout);
   if (!layout->v2_mount_point.empty()) {
-    RETURN_IF_ERROR(adopt(true, layout->v2_mount_point, layout->v2_controllers));
+    places.insert(places.begin(),
+                  Place{true, layout->v2_mount_point, layout->v2_controllers, {}, {}});
   }
-  for (const node::V1Hierarchy& hierarchy : layout->v1) {
-    RETURN_IF_ERROR(adopt(false, hierarchy.mount_point, hierarchy.controllers));
+  for (Place& place : places) {
+    auto directory = OpenAt(AT_FDCWD, absl::StrCat(place.mount_point, path), kDirectory);
+    if (absl::IsNotFound(directory.status())) continue;
+    RETURN_IF_ERROR(directory.status());
+    place.directory = *std::move(directory);
+    group.places_.push_back(std::move(place));
   }
   return group;
 }
@@ -190,11 +199,10 @@ absl::Status Group::MakeUnified(const std::vector<std::string>& controllers) {
 }
 
 absl::Status Group::MakeRest() {
-  for (const node::V1Hierarchy& hierarchy : layout_->v1) {
-    Place place{false, hierarchy.mount_point, hierarchy.controllers, {}, {}};
+  for (Place& place : V1Places(*layout_)) {
     const absl::Status made = Make(&place, {});
     places_.push_back(std::move(place));
-    RETURN_IF_ERROR(Annotate(made, absl::StrCat("in ", hierarchy.mount_point)));
+    RETURN_IF_ERROR(Annotate(made, absl::StrCat("in ", places_.back().mount_point)));
   }
   return absl::OkStatus();
 }

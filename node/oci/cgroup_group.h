@@ -1,6 +1,7 @@
 // The cgroup of one container at the path that its config.json names: the same path in every
 // hierarchy, v1 and v2 alike. Limits go to whichever holds the controller; life cycle (kill,
-// freeze, emptiness) goes through the v2 tree wherever there is one, also on hybrid machines.
+// freeze, emptiness) goes through the v2 tree wherever there is one, also on hybrid machines. Named
+// v1 hierarchies have it, too: what runs systemd inside looks for its group there.
 //
 // Single-threaded.
 #pragma once
@@ -73,6 +74,8 @@ class Group {
     UniqueFd directory;
     std::vector<std::string> made;  // paths below the mount point, outermost first
   };
+  // One for each v1 hierarchy, of which nothing is open or made yet.
+  static std::vector<Place> V1Places(const node::CgroupLayout& layout);
   absl::Status Make(Place* place, const std::vector<std::string>& enabled);
   absl::Status Walk(Place* place, const std::vector<std::string>& enabled);
   absl::Status RefuseOccupied(const Place& place) const;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 #include "base/status.h"
 #include "base/unique_handle.h"
@@ -30,7 +31,11 @@ absl::StatusOr<UniqueFd> MakeFilesystem(const char* type, const std::vector<std:
   if (!fs) return ErrnoStatus("make a file system of type", type);
   ::fsconfig(fs.get(), FSCONFIG_SET_STRING, "source", type, 0);
   for (const std::string& word : words) {
-    if (::fsconfig(fs.get(), FSCONFIG_SET_FLAG, word.c_str(), nullptr, 0) != 0) {
+    const std::pair<std::string, std::string> option =
+        absl::StrSplit(word, absl::MaxSplits('=', 1));
+    const bool flag = option.second.empty();
+    if (::fsconfig(fs.get(), flag ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING, option.first.c_str(),
+                   flag ? nullptr : option.second.c_str(), 0) != 0) {
       return ErrnoStatus("set option", word);
     }
   }
@@ -80,7 +85,12 @@ class CgroupMounter {
                      MakeDirectoryIn(inputs_.root, inputs_.path, Links::kRefuse));
     RETURN_IF_ERROR(Attach(base_.get(), target.get(), inputs_.path));
     for (const node::V1Hierarchy& hierarchy : inputs_.layout->v1) {
-      RETURN_IF_ERROR(MountHierarchy(hierarchy));
+      RETURN_IF_ERROR(MountHierarchy(hierarchy.mount_point, hierarchy.controllers));
+      RETURN_IF_ERROR(LinkControllers(hierarchy));
+    }
+    for (const node::NamedHierarchy& hierarchy : inputs_.layout->named) {
+      RETURN_IF_ERROR(
+          MountHierarchy(hierarchy.mount_point, {absl::StrCat("name=", hierarchy.name)}));
     }
     if (!inputs_.layout->v2_mount_point.empty()) {
       ASSIGN_OR_RETURN(const UniqueFd tree, Unified());
@@ -101,13 +111,19 @@ class CgroupMounter {
                      inputs_.attributes);
   }
 
-  absl::Status MountHierarchy(const node::V1Hierarchy& hierarchy) {
-    const std::string name = BaseOf(hierarchy.mount_point);
-    auto tree = namespaced_ ? MakeFilesystem("cgroup", hierarchy.controllers, inputs_.attributes)
-                            : BindGroup(absl::StrCat(hierarchy.mount_point, inputs_.group),
-                                        inputs_.attributes);
+  absl::Status MountHierarchy(const std::string& mount_point,
+                              const std::vector<std::string>& options) {
+    const std::string name = BaseOf(mount_point);
+    auto tree = namespaced_
+                    ? MakeFilesystem("cgroup", options, inputs_.attributes)
+                    : BindGroup(absl::StrCat(mount_point, inputs_.group), inputs_.attributes);
     RETURN_IF_ERROR(Annotate(tree.status(), name));
-    RETURN_IF_ERROR(Put(tree->get(), name));
+    return Put(tree->get(), name);
+  }
+
+  // "cpu" to "cpu,cpuacct".
+  absl::Status LinkControllers(const node::V1Hierarchy& hierarchy) {
+    const std::string name = BaseOf(hierarchy.mount_point);
     for (const std::string& controller : hierarchy.controllers) {
       if (controller == name) continue;
       if (::symlinkat(name.c_str(), base_.get(), controller.c_str()) != 0 && errno != EEXIST) {

@@ -18,6 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -192,6 +193,17 @@ TEST_F(OciMounts, CgroupsShowTheContainersOwnAlone) {
   EXPECT_EQ(OutputOf("cat /sys/fs/cgroup/pids/cgroup.procs | head -1; touch "
                      "/sys/fs/cgroup/x 2>/dev/null || echo ro"),
             "1\nro\n");
+}
+
+// Where there are any. The mount below is how podman prepares a container that runs systemd.
+TEST_F(OciMounts, NamedCgroupsAreTheContainersOwnToo) {
+  if (!fs::exists("/sys/fs/cgroup/systemd"))
+    GTEST_SKIP() << "no hierarchy named systemd is mounted";
+  EXPECT_THAT(OutputOf("cat /proc/self/cgroup; cat /sys/fs/cgroup/systemd/cgroup.procs | head -1"),
+              AllOf(HasSubstr("name=systemd:/\n"), EndsWith("\n1\n")));
+  AddMount("/sys/fs/cgroup/systemd", "bind", "/sys/fs/cgroup/systemd", {"bind", "rprivate"});
+  EXPECT_EQ(OutputOf(absl::StrCat("ls -d /sys/fs/cgroup/systemd", group())),
+            absl::StrCat("/sys/fs/cgroup/systemd", group(), "\n"));
 }
 
 TEST_F(OciMounts, DevicesAreMadeAndCanBeUsed) {

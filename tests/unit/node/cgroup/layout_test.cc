@@ -29,6 +29,7 @@ TEST(ParseCgroupMountsTest, FindsBothVersionsOfAHybridMachine) {
   const CgroupLayout layout = ParseCgroupMounts(kHybrid);
   EXPECT_THAT(layout.v1, ElementsAre(V1Hierarchy{"/sys/fs/cgroup/cpu,cpuacct", {"cpu", "cpuacct"}},
                                      V1Hierarchy{"/sys/fs/cgroup/memory", {"memory"}}));
+  EXPECT_THAT(layout.named, ElementsAre(NamedHierarchy{"/sys/fs/cgroup/systemd", "systemd"}));
   EXPECT_EQ(layout.v2_mount_point, "/sys/fs/cgroup/unified");
   EXPECT_EQ(layout.Version(), "hybrid");
   EXPECT_EQ(layout.V1Of("cpuacct"), &layout.v1[0]);
