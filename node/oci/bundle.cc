@@ -16,7 +16,6 @@ namespace {
 
 constexpr char kAppArmor[] = "/sys/module/apparmor/parameters/enabled";
 constexpr char kSelinux[] = "/sys/fs/selinux/enforce";
-constexpr char kResctrl[] = "/sys/fs/resctrl/schemata";
 
 absl::StatusOr<std::string> RealDirectory(const std::string& path) {
   char real[PATH_MAX];
@@ -69,11 +68,6 @@ absl::Status CheckMachine(const Config& config) {
   if (config.process) RETURN_IF_ERROR(CheckMachine(*config.process));
   if (!config.linux_.mount_label.empty() && ::access(kSelinux, F_OK) != 0) {
     return absl::FailedPreconditionError("linux.mountLabel: SELinux is not enabled in this kernel");
-  }
-  if (config.linux_.intel_rdt && ::access(kResctrl, F_OK) != 0) {
-    return absl::FailedPreconditionError(
-        "linux.intelRdt: no resctrl file system is mounted on /sys/fs/resctrl (this processor or "
-        "kernel may not have it)");
   }
   return absl::OkStatus();
 }

@@ -149,12 +149,6 @@ struct Seccomp {
   std::vector<SeccompRule> rules;
 };
 
-struct IntelRdt {
-  std::string clos_id;
-  std::string l3_cache_schema;
-  std::string mem_bw_schema;
-};
-
 struct TimeOffset {
   int64_t seconds = 0;
   uint32_t nanoseconds = 0;
@@ -175,7 +169,6 @@ struct Linux {
   std::optional<TimeOffset> monotonic_offset;
   std::optional<TimeOffset> boottime_offset;
   std::optional<uint32_t> personality;  // personality(2)
-  std::optional<IntelRdt> intel_rdt;
   std::string mount_label;
 
   const Namespace* Find(int flag) const;

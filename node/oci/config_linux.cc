@@ -137,20 +137,6 @@ void ReadPersonality(const Field& field, std::optional<uint32_t>* out) {
   *out = domain == "LINUX" ? kPersonalityLinux : kPersonalityLinux32;
 }
 
-void ReadIntelRdt(const Field& field, std::optional<IntelRdt>* out) {
-  if (!field.present()) return;
-  IntelRdt& rdt = out->emplace();
-  field["closID"].Get(&rdt.clos_id);
-  if (rdt.clos_id.find('/') != std::string::npos || rdt.clos_id == "." || rdt.clos_id == "..") {
-    field["closID"].Fail("must be the name of one directory");
-  }
-  field["l3CacheSchema"].Get(&rdt.l3_cache_schema);
-  field["memBwSchema"].Get(&rdt.mem_bw_schema);
-  for (const char* name : {"schemata", "enableCMT", "enableMBM", "enableMonitoring"}) {
-    if (field[name].present()) field[name].Fail("is not supported");
-  }
-}
-
 void ReadSysctl(const Field& field, Linux* out) {
   field.Members([out](const std::string& name, const Field& item) {
     std::string value;
@@ -206,9 +192,8 @@ void ReadLinuxField(const Field& field, Linux* out) {
   ReadTimeOffset(field["timeOffsets"]["monotonic"], &out->monotonic_offset);
   ReadTimeOffset(field["timeOffsets"]["boottime"], &out->boottime_offset);
   ReadPersonality(field["personality"], &out->personality);
-  ReadIntelRdt(field["intelRdt"], &out->intel_rdt);
   field["mountLabel"].Get(&out->mount_label);
-  for (const char* name : {"netDevices", "memoryPolicy"}) {
+  for (const char* name : {"intelRdt", "netDevices", "memoryPolicy"}) {
     if (field[name].present()) field[name].Fail("is not supported");
   }
 }

@@ -48,8 +48,7 @@ std::string EncodeState(const State& state) {
                {"annotations", state.annotations},
                {"cgroup", state.cgroup},
                {"owner", state.owner},
-               {"ownPidNamespace", state.own_pid_namespace},
-               {"intelRdt", state.intel_rdt}};
+               {"ownPidNamespace", state.own_pid_namespace}};
   return Dump(json, -1);
 }
 
@@ -72,7 +71,6 @@ absl::StatusOr<State> DecodeState(const std::string& text) {
     json.at("cgroup").get_to(state.cgroup);
     json.at("owner").get_to(state.owner);
     json.at("ownPidNamespace").get_to(state.own_pid_namespace);
-    json.at("intelRdt").get_to(state.intel_rdt);
     return state;
   } catch (const Json::exception& error) {
     return absl::InternalError(absl::StrCat("state.json is damaged: ", error.what()));

@@ -30,7 +30,6 @@ struct State {
   std::string cgroup;  // below every mount point
   std::string owner;   // who called create
   bool own_pid_namespace = true;
-  std::string intel_rdt;  // the group that was made for it, or empty
 };
 
 std::string EncodeState(const State& state);

@@ -58,7 +58,7 @@ Json LinuxFeatures() {
           "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"}}}},
       {"apparmor", Enabled(true)},
       {"selinux", Enabled(true)},
-      {"intelRdt", Enabled(true)},
+      {"intelRdt", Enabled(false)},
       {"mountExtensions", {{"idmap", Enabled(true)}}},
       {"netDevices", Enabled(false)}};
 }

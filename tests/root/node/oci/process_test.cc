@@ -215,7 +215,7 @@ TEST_F(OciProcess, WhatTheKernelLacksIsRefusedByName) {
   EXPECT_THAT(Create().err, HasSubstr("process.selinuxLabel: SELinux is not enabled"));
   config["process"].erase("selinuxLabel");
   config["linux"]["intelRdt"] = {{"closID", "fast"}};
-  EXPECT_THAT(Create().err, HasSubstr("linux.intelRdt: no resctrl file system"));
+  EXPECT_THAT(Create().err, HasSubstr("linux.intelRdt: is not supported"));
 }
 
 }  // namespace
