@@ -1,10 +1,8 @@
 #include "tests/root/node/oci/oci_world.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <spawn.h>
-#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,12 +23,6 @@ namespace {
 
 constexpr absl::Duration kDeadline = absl::Seconds(60);
 
-void EnterTestNamespaces() {
-  static const bool entered = unshare(CLONE_NEWNET | CLONE_NEWNS) == 0 &&
-                              mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-  ASSERT_TRUE(entered) << "unshare: run as root";
-}
-
 std::vector<std::string> GroupsNamed(const std::string& name) {
   std::vector<std::string> found;
   std::error_code error;
@@ -39,22 +31,6 @@ std::vector<std::string> GroupsNamed(const std::string& name) {
   }
   if (fs::exists("/sys/fs/cgroup/" + name, error)) found.push_back("/sys/fs/cgroup/" + name);
   return found;
-}
-
-// Both at once, so that neither pipe fills up.
-void Drain(int out, int err, Outcome* outcome) {
-  pollfd watched[2] = {{out, POLLIN, 0}, {err, POLLIN, 0}};
-  std::string* const texts[2] = {&outcome->out, &outcome->err};
-  while (watched[0].fd >= 0 || watched[1].fd >= 0) {
-    if (poll(watched, 2, -1) < 0) continue;
-    for (int i = 0; i < 2; ++i) {
-      if (watched[i].revents == 0) continue;
-      char buffer[4096];
-      const ssize_t got = read(watched[i].fd, buffer, sizeof buffer);
-      if (got > 0) texts[i]->append(buffer, static_cast<size_t>(got));
-      if (got == 0) watched[i].fd = -1;
-    }
-  }
 }
 
 }  // namespace
@@ -122,35 +98,7 @@ Outcome OciWorld::CallToFiles(std::vector<std::string> words) {
 
 Outcome OciWorld::Call(std::vector<std::string> words, const std::string& input) {
   words.insert(words.begin(), {Program(), "--root", base() + "/run"});
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  Outcome outcome;
-  int in[2];
-  int out[2];
-  int err[2];
-  if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) {
-    ADD_FAILURE() << "pipe";
-    return outcome;
-  }
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, in[0], 0);
-  posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-  posix_spawn_file_actions_adddup2(&actions, err[1], 2);
-  pid_t pid = 0;
-  EXPECT_EQ(posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environ), 0);
-  posix_spawn_file_actions_destroy(&actions);
-  for (const int fd : {in[0], out[1], err[1]}) close(fd);
-  (void)WriteAll(in[1], input);
-  close(in[1]);
-  Drain(out[0], err[0], &outcome);
-  close(out[0]);
-  close(err[0]);
-  int status = 0;
-  EXPECT_EQ(waitpid(pid, &status, 0), pid);
-  outcome.code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-  return outcome;
+  return RunProgram(std::move(words), input);
 }
 
 void OciWorld::WriteConfig() { node::WriteTestFile(bundle() + "/config.json", config.dump()); }

@@ -12,17 +12,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/unique_handle.h"
+#include "tests/root/node/oci/program.h"
 #include "tests/root/node/runtime/rootfs_fixture.h"
 
 namespace cluster::oci {
 
 using Json = nlohmann::json;
-
-struct Outcome {
-  int code = -1;    // 128 + signal
-  std::string out;  // standard output
-  std::string err;  // standard error
-};
 
 class OciWorld : public ::testing::Test {
  protected:
