@@ -20,7 +20,7 @@ namespace {
 
 using ExecCall = grpc::ClientReaderWriter<v1::ExecRequest, v1::ExecResponse>;
 
-constexpr size_t kChunk = 32 << 10;
+constexpr size_t kInputChunk = 32 << 10;
 // Ctrl-P Ctrl-Q, as with other container tools.
 constexpr char kLeaveFirst = 16;
 constexpr char kLeaveSecond = 17;
@@ -84,7 +84,7 @@ class Uplink {
   }
 
   bool PassInput() {
-    char buffer[kChunk];
+    char buffer[kInputChunk];
     const ssize_t got = read(input_, buffer, sizeof buffer);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) return true;
     v1::ExecRequest request;

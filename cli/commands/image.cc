@@ -22,14 +22,14 @@ struct ImageFlags {
 };
 
 // How much has been sent, on one line that it overwrites; nothing where nobody looks.
-class Progress {
+class SentLine {
  public:
-  explicit Progress(Session& session) : session_(session) {}
-  ~Progress() {
+  explicit SentLine(Session& session) : session_(session) {}
+  ~SentLine() {
     if (shown_) session_.err() << "\r\033[K" << std::flush;
   }
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
+  SentLine(const SentLine&) = delete;
+  SentLine& operator=(const SentLine&) = delete;
 
   void Add(size_t bytes) {
     sent_ += bytes;
@@ -71,12 +71,12 @@ absl::Status Load(Session& session, const ImageFlags& flags) {
   v1::LoadImageRequest request;
   request.mutable_header()->set_file_name(flags.file);
   request.mutable_header()->set_image_name(flags.name);
-  Progress progress(session);
+  SentLine line(session);
   bool open = writer->Write(request);
   const absl::Status read = ReadImage(flags.file, [&](absl::string_view data) {
     request.set_data(std::string(data));
     open = open && writer->Write(request);
-    progress.Add(data.size());
+    line.Add(data.size());
     return open;
   });
   // A file that cannot be read is the reason; a stream that broke has its own.
@@ -86,7 +86,7 @@ absl::Status Load(Session& session, const ImageFlags& flags) {
     return read;
   }
   writer->WritesDone();
-  progress.Draw("waiting for the nodes to unpack");
+  line.Draw("waiting for the nodes to unpack");
   const grpc::Status status = writer->Finish();
   if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
     return absl::DeadlineExceededError(

@@ -22,10 +22,10 @@ namespace {
 namespace fs = std::filesystem;
 using Consume = std::function<bool(absl::string_view)>;
 
-constexpr size_t kChunk = size_t{1} << 20;
+constexpr size_t kArchiveChunk = size_t{1} << 20;
 
 absl::Status ReadDescriptor(int fd, const std::string& path, const Consume& consume) {
-  std::vector<char> buffer(kChunk);
+  std::vector<char> buffer(kArchiveChunk);
   while (true) {
     const ssize_t got = read(fd, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
@@ -43,7 +43,7 @@ class TarWriter {
   explicit TarWriter(const Consume& consume)
       : consume_(consume), archive_(archive_write_new(), archive_write_free) {
     archive_write_set_format_pax_restricted(archive_.get());
-    archive_write_set_bytes_per_block(archive_.get(), static_cast<int>(kChunk));
+    archive_write_set_bytes_per_block(archive_.get(), static_cast<int>(kArchiveChunk));
     archive_write_set_bytes_in_last_block(archive_.get(), 1);
     archive_write_open(archive_.get(), this, nullptr, &TarWriter::Take, nullptr);
   }

@@ -4,14 +4,13 @@
 #include "cli/output/describe.h"
 #include "cli/output/duration.h"
 #include "cli/output/pod_status.h"
+#include "cli/output/rows.h"
 
 #include "proto/schema/enum_text.h"
 #include "proto/schema/ephemeral.h"
 
 namespace cluster::cli {
 namespace {
-
-std::string OrNone(absl::string_view text) { return text.empty() ? "<none>" : std::string(text); }
 
 std::string SourceText(const v1::EnvVarSource& source) {
   if (source.has_field_ref()) return absl::StrCat("(", source.field_ref().field_path(), ")");

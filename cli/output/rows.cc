@@ -53,8 +53,6 @@ Layout LayoutOf(const Kind& kind) {
   return {{"AGE"}, 1};
 }
 
-std::string OrNone(absl::string_view text) { return text.empty() ? "<none>" : std::string(text); }
-
 std::string AgeOf(const v1::ObjectMeta& meta, absl::Time now) {
   return Age(meta.creation_timestamp(), now);
 }
@@ -175,6 +173,8 @@ Cells Assemble(const Kind& kind, const RowOptions& options, Cells own,
 }
 
 }  // namespace
+
+std::string OrNone(absl::string_view text) { return text.empty() ? "<none>" : std::string(text); }
 
 Cells Header(const Kind& kind, const RowOptions& options) {
   return Assemble(kind, options, LayoutOf(kind).columns, "NAMESPACE", "NAME", "LABELS");

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "cli/output/table.h"
 
@@ -27,6 +28,9 @@ Cells Header(const Kind& kind, const RowOptions& options);
 
 // One cell per column of its kind's header.
 Cells Row(const v1::Object& object, const RowOptions& options, absl::Time now);
+
+// The text, or "<none>" for an empty one.
+std::string OrNone(absl::string_view text);
 
 // "app=web,tier=db" in the order of keys; "<none>" for none.
 std::string LabelsText(const google::protobuf::Map<std::string, std::string>& labels);

@@ -13,7 +13,7 @@ namespace cluster::controller {
 namespace {
 
 constexpr absl::string_view kDataRemoved = "DataRemoved";
-constexpr absl::string_view kComponent = "claim-controller";
+constexpr absl::string_view kClaimController = "claim-controller";
 
 // A pod that uses a claim.
 struct User {
@@ -75,9 +75,10 @@ class ClaimPass {
     if (status->phase() == phase) return;
     status->set_phase(phase);
     if (there) return;
-    changes_.events.push_back(MakeEvent(
-        *claim, "Warning", "ClaimLost",
-        absl::StrCat("its data was on ", status->node_name(), ", which is gone"), kComponent));
+    changes_.events.push_back(
+        MakeEvent(*claim, "Warning", "ClaimLost",
+                  absl::StrCat("its data was on ", status->node_name(), ", which is gone"),
+                  kClaimController));
   }
 
   void FinishDeletion(const User* user, v1::PersistentVolumeClaim* claim) {

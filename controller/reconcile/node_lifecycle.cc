@@ -13,7 +13,7 @@
 namespace cluster::controller {
 namespace {
 
-constexpr absl::string_view kComponent = "node-controller";
+constexpr absl::string_view kNodeController = "node-controller";
 constexpr absl::string_view kReadyCondition = "Ready";
 constexpr absl::string_view kNodeLost = "NodeLost";
 
@@ -42,9 +42,9 @@ void UpdateNode(const Entry& entry, Contact contact, absl::Time now, Changes* ch
   if (was_ready != (contact == Contact::kReady)) {
     changes->events.push_back(
         contact == Contact::kReady
-            ? MakeEvent(after, "Normal", "NodeReady", "Node is ready", kComponent)
+            ? MakeEvent(after, "Normal", "NodeReady", "Node is ready", kNodeController)
             : MakeEvent(after, "Warning", "NodeNotReady",
-                        "Node is not ready: its lease ended without a beat", kComponent));
+                        "Node is not ready: its lease ended without a beat", kNodeController));
   }
   changes->Put(entry, std::move(after));
 }
@@ -73,7 +73,7 @@ void LosePod(const Entry& entry, bool replace, absl::Time now, Changes* changes)
         absl::StrCat("Node ", node, " is lost; the pod is replaced on another node."));
     changes->events.push_back(MakeEvent(after, "Warning", kNodeLost,
                                         absl::StrCat("Node ", node, " is lost; replacing the pod"),
-                                        kComponent));
+                                        kNodeController));
   }
   changes->Put(entry, std::move(after));
 }

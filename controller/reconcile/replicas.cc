@@ -16,7 +16,7 @@
 namespace cluster::controller {
 namespace {
 
-constexpr absl::string_view kComponent = "replicaset-controller";
+constexpr absl::string_view kReplicaSetController = "replicaset-controller";
 constexpr absl::Duration kLongestBackoff = absl::Seconds(60);
 
 // What one pass over all sets gathers, deletions apart so that they come first.
@@ -70,7 +70,7 @@ void CreatePods(const View& view, const Entry& set, int count, absl::Time now, R
     }
     changes->events.push_back(MakeEvent(set.object, "Normal", "SuccessfulCreate",
                                         absl::StrCat("Created pod: ", Meta(pod).name()),
-                                        kComponent));
+                                        kReplicaSetController));
     changes->Create(std::move(pod));
   }
 }
@@ -81,7 +81,7 @@ void DeletePods(const Entry& set, const std::vector<EntryPtr>& active, int count
     EndPod(*pod, now, std::nullopt, changes);
     changes->events.push_back(MakeEvent(set.object, "Normal", "SuccessfulDelete",
                                         absl::StrCat("Deleted pod: ", Meta(pod->object).name()),
-                                        kComponent));
+                                        kReplicaSetController));
   }
 }
 

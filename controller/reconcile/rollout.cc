@@ -14,7 +14,7 @@
 namespace cluster::controller {
 namespace {
 
-constexpr absl::string_view kComponent = "deployment-controller";
+constexpr absl::string_view kDeploymentController = "deployment-controller";
 
 // Sizes of the sets after this pass; makes the current set where it is due.
 void Step(const View& view, absl::Time now, Random* random, Rollout* rollout) {
@@ -41,7 +41,7 @@ void NoteScaling(const Rollout& rollout, const Revision& revision, Changes* chan
       rollout.deployment->object, "Normal", "ScalingReplicaSet",
       absl::StrCat("Scaled ", before < revision.replicas() ? "up" : "down", " replica set ",
                    revision.set().metadata().name(), " from ", before, " to ", revision.replicas()),
-      kComponent));
+      kDeploymentController));
 }
 
 void WriteRevision(const Rollout& rollout, Revision* revision, Changes* changes) {

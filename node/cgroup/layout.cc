@@ -20,10 +20,6 @@ constexpr absl::string_view kKnown[] = {"cpu",      "cpuacct",    "cpuset", "mem
                                         "freezer",  "devices",    "blkio",  "hugetlb", "net_cls",
                                         "net_prio", "perf_event", "rdma",   "misc"};
 
-bool Holds(const std::vector<std::string>& controllers, absl::string_view controller) {
-  return std::find(controllers.begin(), controllers.end(), controller) != controllers.end();
-}
-
 // mountinfo writes space, tab, newline and backslash as three octal digits.
 std::string Unescape(absl::string_view text) {
   std::string out;
@@ -73,15 +69,19 @@ bool ParseLine(absl::string_view line, Mount& mount) {
 
 }  // namespace
 
+bool HoldsController(const std::vector<std::string>& controllers, absl::string_view controller) {
+  return std::find(controllers.begin(), controllers.end(), controller) != controllers.end();
+}
+
 const V1Hierarchy* CgroupLayout::V1Of(absl::string_view controller) const {
   for (const V1Hierarchy& hierarchy : v1) {
-    if (Holds(hierarchy.controllers, controller)) return &hierarchy;
+    if (HoldsController(hierarchy.controllers, controller)) return &hierarchy;
   }
   return nullptr;
 }
 
 bool CgroupLayout::HasV2Controller(absl::string_view controller) const {
-  return Holds(v2_controllers, controller);
+  return HoldsController(v2_controllers, controller);
 }
 
 std::string CgroupLayout::Version() const {

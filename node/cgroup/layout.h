@@ -10,6 +10,8 @@
 
 namespace cluster::node {
 
+bool HoldsController(const std::vector<std::string>& controllers, absl::string_view controller);
+
 struct V1Hierarchy {
   std::string mount_point;
   std::vector<std::string> controllers;  // "cpu" and "cpuacct" may share one

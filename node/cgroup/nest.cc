@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <filesystem>
 
 #include "absl/strings/match.h"
@@ -13,18 +12,10 @@
 #include "node/cgroup/tree.h"
 
 namespace cluster::node {
-namespace {
-
-constexpr int kDirectory = O_PATH | O_DIRECTORY | O_NOFOLLOW;
-
-}  // namespace
-
 // The v2 tree wherever there is one; on machines of v1 alone the freezer's.
 const CgroupTree::Root& CgroupTree::LifeCycleRoot() const {
   for (const Root& root : roots_) {
-    const bool freezer = std::find(root.controllers.begin(), root.controllers.end(), "freezer") !=
-                         root.controllers.end();
-    if (root.v2 || freezer) return root;
+    if (root.v2 || HoldsController(root.controllers, "freezer")) return root;
   }
   return roots_.front();
 }
@@ -41,7 +32,7 @@ absl::StatusOr<CgroupGroup> CgroupTree::MakeNest(const std::string& uid, const s
       if (errno == EEXIST) continue;  // of an agent before this one
       return ErrnoStatus("make cgroup", name);
     }
-    ASSIGN_OR_RETURN(UniqueFd directory, OpenAt(root.directory.get(), name, kDirectory));
+    ASSIGN_OR_RETURN(UniqueFd directory, OpenAt(root.directory.get(), name, kOpenGroup));
     std::vector<CgroupGroup::Member> members;
     members.push_back({root.v2, root.controllers, std::move(directory)});
     return CgroupGroup(absl::StrCat(parent_, "/", name), std::move(members));
@@ -67,7 +58,7 @@ absl::Status CgroupTree::RemoveNests(const std::string& uid, const std::string& 
     const std::string name = at->path().filename().string();
     if (!at->is_directory(error) || !absl::StartsWith(name, absl::StrCat(prefix, "-"))) continue;
     const std::string path = absl::StrCat(within, "/", name);
-    auto directory = OpenAt(root.directory.get(), path, kDirectory);
+    auto directory = OpenAt(root.directory.get(), path, kOpenGroup);
     if (absl::IsNotFound(directory.status())) continue;
     RETURN_IF_ERROR(directory.status());
     std::vector<CgroupGroup::Member> members;

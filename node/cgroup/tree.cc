@@ -28,11 +28,6 @@ constexpr absl::string_view kV2Controllers[] = {"cpu", "memory", "pids", "cpuset
 constexpr absl::string_view kHugetlb = "hugetlb";
 // Groups nested deeper than this below one of ours are not removed.
 constexpr int kRemovalDepth = 16;
-constexpr int kDirectory = O_PATH | O_DIRECTORY | O_NOFOLLOW;
-
-bool Holds(const std::vector<std::string>& controllers, absl::string_view controller) {
-  return std::find(controllers.begin(), controllers.end(), controller) != controllers.end();
-}
 
 absl::Status CheckComponent(absl::string_view what, const std::string& name) {
   if (!name.empty() && name != "." && name != ".." && name.size() <= 200 &&
@@ -64,7 +59,7 @@ absl::StatusOr<UniqueFd> MakeDirectory(int directory, const std::string& path) {
   if (::mkdirat(directory, path.c_str(), 0755) != 0 && errno != EEXIST) {
     return ErrnoStatus("make cgroup", path);
   }
-  return OpenAt(directory, path, kDirectory);
+  return OpenAt(directory, path, kOpenGroup);
 }
 
 absl::StatusOr<std::vector<std::string>> Subdirectories(int directory, const std::string& path) {
@@ -131,7 +126,7 @@ absl::Status EnableControllers(int directory, const std::vector<std::string>& co
       absl::StrSplit(absl::StripAsciiWhitespace(text), ' ', absl::SkipEmpty());
   std::vector<std::string> missing;
   for (const std::string& controller : controllers) {
-    if (!Holds(enabled, controller)) missing.push_back(absl::StrCat("+", controller));
+    if (!HoldsController(enabled, controller)) missing.push_back(absl::StrCat("+", controller));
   }
   if (missing.empty()) return absl::OkStatus();
   const absl::Status set =
@@ -184,7 +179,9 @@ std::vector<CgroupTree::Root> CgroupTree::PlanRoots() const {
   for (const V1Hierarchy& hierarchy : layout_.v1) {
     Root root{false, hierarchy.mount_point, {}, {}};
     for (const absl::string_view controller : wanted) {
-      if (Holds(hierarchy.controllers, controller)) root.controllers.emplace_back(controller);
+      if (HoldsController(hierarchy.controllers, controller)) {
+        root.controllers.emplace_back(controller);
+      }
     }
     if (!root.controllers.empty()) roots.push_back(std::move(root));
   }
@@ -220,7 +217,7 @@ absl::Status CgroupTree::MakeParent(Root& root) {
 
 // The default weight would make all pods together worth one core against whatever else runs here.
 absl::Status CgroupTree::WeighAsTheMachine(const Root& root, int directory) {
-  if (!Holds(root.controllers, "cpu")) return absl::OkStatus();
+  if (!HoldsController(root.controllers, "cpu")) return absl::OkStatus();
   const int64_t shares = CpuSharesOf(::sysconf(_SC_NPROCESSORS_ONLN) * 1000);
   return root.v2 ? WriteControlAt(directory, "cpu.weight", absl::StrCat(CpuWeightOf(shares)))
                  : WriteControlAt(directory, "cpu.shares", absl::StrCat(shares));
@@ -228,8 +225,8 @@ absl::Status CgroupTree::WeighAsTheMachine(const Root& root, int directory) {
 
 absl::Status CgroupTree::PrepareInner(const Root& root, int directory, const std::string& path) {
   if (root.v2) return EnableControllers(directory, root.controllers, path);
-  if (Holds(root.controllers, "cpuset")) RETURN_IF_ERROR(FillCpuset(directory));
-  if (Holds(root.controllers, "memory")) RETURN_IF_ERROR(CountChildren(directory));
+  if (HoldsController(root.controllers, "cpuset")) RETURN_IF_ERROR(FillCpuset(directory));
+  if (HoldsController(root.controllers, "memory")) RETURN_IF_ERROR(CountChildren(directory));
   return absl::OkStatus();
 }
 
@@ -248,7 +245,7 @@ absl::StatusOr<CgroupGroup> CgroupTree::Make(const std::string& path, bool inner
     }
     if (inner) {
       RETURN_IF_ERROR(PrepareInner(root, directory->get(), full));
-    } else if (!root.v2 && Holds(root.controllers, "cpuset")) {
+    } else if (!root.v2 && HoldsController(root.controllers, "cpuset")) {
       RETURN_IF_ERROR(FillCpuset(directory->get()));
     }
     members.push_back({root.v2, root.controllers, *std::move(directory)});
@@ -279,7 +276,7 @@ bool CgroupTree::InOwnCpuset(const Root& root, const std::string& path) const {
 absl::StatusOr<CgroupGroup> CgroupTree::Find(const std::string& path) {
   std::vector<CgroupGroup::Member> members;
   for (const Root& root : roots_) {
-    auto directory = OpenAt(root.directory.get(), path, kDirectory);
+    auto directory = OpenAt(root.directory.get(), path, kOpenGroup);
     if (absl::IsNotFound(directory.status())) continue;
     RETURN_IF_ERROR(directory.status());
     members.push_back({root.v2, root.controllers, *std::move(directory)});

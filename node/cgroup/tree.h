@@ -8,6 +8,8 @@
 // what they make is found again by List, so that nothing needs a journal.
 #pragma once
 
+#include <fcntl.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -27,6 +29,9 @@ namespace cluster::node {
 
 // The leaf of a pod's cluster-init. No container instance has this name: those end in "-<attempt>".
 inline constexpr char kInitLeaf[] = "cluster-init";
+
+// openat(2): a group's directory as a place alone, never through a link.
+inline constexpr int kOpenGroup = O_PATH | O_DIRECTORY | O_NOFOLLOW;
 
 struct FoundPod {
   std::string uid;

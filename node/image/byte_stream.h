@@ -1,10 +1,15 @@
 // Bytes that come one piece after the other: a blob, or what is packed in it.
 #pragma once
 
+#include <cstddef>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 namespace cluster::node {
+
+// What a stream holds of its bytes at a time.
+inline constexpr size_t kStreamPiece = 256 << 10;
 
 class ByteStream {
  public:

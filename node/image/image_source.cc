@@ -23,10 +23,8 @@
 namespace cluster::node {
 namespace {
 
-constexpr size_t kPiece = 256 << 10;
 constexpr size_t kMaxMembers = 100'000;
 constexpr int kMaxLinks = 8;
-constexpr int64_t kRatioFrom = 16 << 20;
 
 class FileStream : public ByteStream {
  public:
@@ -43,7 +41,7 @@ class FileStream : public ByteStream {
  private:
   const UniqueFd fd_;
   const std::string name_;
-  std::vector<char> buffer_ = std::vector<char>(kPiece);
+  std::vector<char> buffer_ = std::vector<char>(kStreamPiece);
 };
 
 // Symbolic links inside are followed as long as they stay inside.
@@ -135,7 +133,7 @@ class MemberStream : public ByteStream {
  private:
   const ArchivePtr reader_;
   const std::string name_;
-  std::vector<char> buffer_ = std::vector<char>(kPiece);
+  std::vector<char> buffer_ = std::vector<char>(kStreamPiece);
 };
 
 absl::StatusOr<ArchivePtr> TarSource::OpenArchive() const {
@@ -143,7 +141,7 @@ absl::StatusOr<ArchivePtr> TarSource::OpenArchive() const {
   archive_read_support_filter_gzip(reader.get());
   archive_read_support_filter_zstd(reader.get());
   archive_read_support_format_tar(reader.get());
-  if (archive_read_open_filename(reader.get(), path_.c_str(), kPiece) != ARCHIVE_OK) {
+  if (archive_read_open_filename(reader.get(), path_.c_str(), kStreamPiece) != ARCHIVE_OK) {
     return absl::InvalidArgumentError(absl::StrCat(
         "it is neither an OCI layout nor a docker archive (",
         archive_error_string(reader.get()) == nullptr ? "" : archive_error_string(reader.get()),

@@ -42,11 +42,14 @@ struct ImageRecord {
 // InvalidArgument for what is no image name.
 absl::StatusOr<std::string> NormalizeImageName(absl::string_view name);
 
+// Whatever its ratio, an archive may unpack to this much.
+inline constexpr int64_t kRatioFrom = 16 << 20;
+
 // Bounds against bombs.
 struct ImageLimits {
   int64_t max_unpacked_bytes = int64_t{20} << 30;  // one image
   int64_t max_entries = 2'000'000;                 // files of one layer
-  int64_t max_ratio = 200;                         // unpacked : packed, above 16 MiB unpacked
+  int64_t max_ratio = 200;                         // unpacked : packed, above kRatioFrom
   int64_t max_json_bytes = 4 << 20;
 };
 

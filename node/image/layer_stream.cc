@@ -7,16 +7,10 @@
 #include "base/status.h"
 
 namespace cluster::node {
-namespace {
-
-constexpr size_t kPiece = 256 << 10;
-constexpr int64_t kRatioFrom = 16 << 20;
-
-}  // namespace
 
 LayerStream::LayerStream(std::unique_ptr<ByteStream> packed, const ImageLimits& limits,
                          int64_t most)
-    : packed_(std::move(packed)), limits_(limits), most_(most), buffer_(kPiece) {}
+    : packed_(std::move(packed)), limits_(limits), most_(most), buffer_(kStreamPiece) {}
 
 la_ssize_t LayerStream::Feed(archive* reader, void* self, const void** bytes) {
   auto* stream = static_cast<LayerStream*>(self);

@@ -17,11 +17,6 @@ namespace {
 
 using init::MessageType;
 
-struct StringSink {
-  std::string bytes;
-  void Append(const void* data, size_t size) { bytes.append(static_cast<const char*>(data), size); }
-};
-
 class Request {
  public:
   explicit Request(MessageType type) { wire_.Header(type); }
@@ -70,6 +65,12 @@ InitRecord ReadRecord(init::WireReader& reader) {
 absl::Status Malformed() { return absl::InternalError("cluster-init: malformed answer"); }
 
 }  // namespace
+
+std::vector<int> NumbersOf(const std::vector<UniqueFd>& fds) {
+  std::vector<int> numbers;
+  for (const UniqueFd& fd : fds) numbers.push_back(fd.get());
+  return numbers;
+}
 
 absl::StatusOr<UniqueFd> InitClient::Listen(int dir, const std::string& name) {
   ASSIGN_OR_RETURN(UniqueFd socket, MakeSocket());

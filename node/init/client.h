@@ -18,6 +18,9 @@
 
 namespace cluster::node {
 
+// Descriptors to be sent along; they stay their owners'.
+std::vector<int> NumbersOf(const std::vector<UniqueFd>& fds);
+
 // How one container instance is, as its cluster-init knows it.
 struct InitRecord {
   std::string name;

@@ -115,7 +115,7 @@ void Born(Container* container, const BirthNotice& notice, int pidfd) {
 
 // Packets: a birth, with a terminal its master, a failure. End of file without a failure means
 // exec.
-void ChannelReady(void* owner) {
+void StartChannelReady(void* owner) {
   Container* container = static_cast<Container*>(owner);
   while (container->channel >= 0) {
     union {
@@ -229,7 +229,7 @@ bool Spawn(Container* container, int cgroup2, int pid_namespace, const int* volu
 }
 
 void WatchContainer(Pod* pod, Container* container) {
-  container->channel_watch = {ChannelReady, container};
+  container->channel_watch = {StartChannelReady, container};
   WatchFd(pod, container->channel, &container->channel_watch);
   TapStreams(container);
   for (int i = 0; i < 2; ++i) {
@@ -396,7 +396,7 @@ void TakeBack(Container* container) {
 Container* FindProcess(Pod* pod, pid_t pid) {
   // What prepares a container may be reaped before its last word is read.
   for (Container* at = pod->containers; at != nullptr; at = at->next) {
-    if (at->awaits_birth) ChannelReady(at);
+    if (at->awaits_birth) StartChannelReady(at);
   }
   for (Container* at = pod->containers; at != nullptr; at = at->next) {
     if (at->pid == pid && at->phase != Phase::kExited) return at;
@@ -414,7 +414,7 @@ void ContainerReaped(Container* container, int status, int64_t now) {
     if (pod_state.stopping) FinishStopping(&pod_state);
     return;
   }
-  ChannelReady(container);
+  StartChannelReady(container);
   for (LogStream& stream : container->streams) EndStream(container, &stream);
   container->finished_ns = now;
   if (container->report_received) {

@@ -54,7 +54,7 @@ void RefuseFailed(const ExecSession& session) {
 }
 
 // In order: with a terminal its master, then a report when it failed, then end of file.
-void ChannelReady(void* owner) {
+void ExecChannelReady(void* owner) {
   ExecSession* session = static_cast<ExecSession*>(owner);
   while (session->channel >= 0) {
     int terminal = -1;
@@ -152,12 +152,12 @@ void StartExec(Pod* pod, Connection* from, WireReader* request, int* fds, size_t
   session->owner = from;
   session->next = pod->execs;
   pod->execs = session;
-  session->channel_watch = {ChannelReady, session};
+  session->channel_watch = {ExecChannelReady, session};
   WatchFd(pod, session->channel, &session->channel_watch);
 }
 
 void ExecReaped(ExecSession* session, int status) {
-  ChannelReady(session);
+  ExecChannelReady(session);
   if (session->owner != nullptr) {
     const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     ReplyExecEnded(session->owner, signal != 0 ? 128 + signal : WEXITSTATUS(status), signal);

@@ -14,7 +14,6 @@
 namespace cluster::init {
 namespace {
 
-constexpr unsigned kOnto = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
 constexpr unsigned kClone = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
 
 // A descriptor for each layer and for what lies above them.

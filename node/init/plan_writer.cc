@@ -10,11 +10,6 @@
 namespace cluster::node {
 namespace {
 
-struct StringSink {
-  std::string bytes;
-  void Append(const void* data, size_t size) { bytes.append(static_cast<const char*>(data), size); }
-};
-
 class PlanWriter {
  public:
   void Text(const std::string& text) {

@@ -13,6 +13,12 @@
 
 namespace cluster::node {
 
+// What init::WireWriter writes into.
+struct StringSink {
+  std::string bytes;
+  void Append(const void* data, size_t size) { bytes.append(static_cast<const char*>(data), size); }
+};
+
 // setrlimit(2)
 struct PlannedLimit {
   uint32_t resource = 0;

@@ -12,6 +12,8 @@
 // system's own directories (/proc, /sys, /dev) are symbolic links the start fails.
 #pragma once
 
+#include <sys/mount.h>
+
 #include "node/init/launch.h"
 
 namespace cluster::init {
@@ -28,6 +30,9 @@ struct RootfsInputs {
   size_t volume_count;
   int channel;  // for Fail
 };
+
+// move_mount(2): one descriptor onto another.
+constexpr unsigned kOnto = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
 
 constexpr size_t kMaxLayers = 512;
 

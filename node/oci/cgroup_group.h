@@ -23,6 +23,9 @@ namespace cluster::oci {
 // "/cluster-oci/ID".
 std::string GroupPathOf(const std::string& cgroups_path, const std::string& id);
 
+// How long the kernel may take to end what was killed.
+inline constexpr absl::Duration kGroupEndTime = absl::Seconds(10);
+
 class Group {
  public:
   // Nothing is made yet. `layout` must outlive the group.

@@ -14,16 +14,10 @@
 #include "base/status.h"
 #include "base/unique_handle.h"
 #include "node/oci/paths.h"
+#include "node/oci/sources.h"
 
 namespace cluster::oci {
 namespace {
-
-constexpr unsigned kOnto = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
-
-absl::Status Attach(int tree, int target, const std::string& path) {
-  if (::move_mount(tree, "", target, "", kOnto) == 0) return absl::OkStatus();
-  return ErrnoStatus("mount on", path);
-}
 
 absl::StatusOr<UniqueFd> MakeFilesystem(const char* type, const std::vector<std::string>& words,
                                         uint64_t attributes) {
@@ -68,7 +62,7 @@ class CgroupMounter {
     ASSIGN_OR_RETURN(const UniqueFd tree, Unified());
     ASSIGN_OR_RETURN(const UniqueFd target,
                      MakeDirectoryIn(inputs_.root, inputs_.path, Links::kRefuse));
-    return Attach(tree.get(), target.get(), inputs_.path);
+    return AttachTree(tree.get(), target.get(), inputs_.path);
   }
 
   absl::Status MountAll() {
@@ -83,7 +77,7 @@ class CgroupMounter {
     if (!base_) return ErrnoStatus("mount", "the tmpfs of cgroups");
     ASSIGN_OR_RETURN(const UniqueFd target,
                      MakeDirectoryIn(inputs_.root, inputs_.path, Links::kRefuse));
-    RETURN_IF_ERROR(Attach(base_.get(), target.get(), inputs_.path));
+    RETURN_IF_ERROR(AttachTree(base_.get(), target.get(), inputs_.path));
     for (const node::V1Hierarchy& hierarchy : inputs_.layout->v1) {
       RETURN_IF_ERROR(MountHierarchy(hierarchy.mount_point, hierarchy.controllers));
       RETURN_IF_ERROR(LinkControllers(hierarchy));
@@ -138,7 +132,7 @@ class CgroupMounter {
     const UniqueFd target(
         ::openat(base_.get(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!target) return ErrnoStatus("open", name);
-    return Attach(tree, target.get(), name);
+    return AttachTree(tree, target.get(), name);
   }
 
   const CgroupMountInputs& inputs_;

@@ -20,7 +20,6 @@
 namespace cluster::oci {
 namespace {
 
-constexpr absl::Duration kEndTime = absl::Seconds(10);
 constexpr int kEndMilliseconds = 10'000;
 constexpr int kKillMilliseconds = 1'000;
 
@@ -174,7 +173,7 @@ absl::Status Container::Delete(bool force, Log* log) {
 absl::Status EndContainer(Group* group, const Config* config, const State& state,
                           ContainerDirectory* directory, Log* log) {
   RETURN_IF_ERROR(group->Kill());
-  RETURN_IF_ERROR(group->AwaitEmpty(kEndTime));
+  RETURN_IF_ERROR(group->AwaitEmpty(kGroupEndTime));
   RETURN_IF_ERROR(group->Remove());
   RETURN_IF_ERROR(directory->Remove());
   if (config == nullptr) return absl::OkStatus();

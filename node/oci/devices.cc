@@ -14,8 +14,6 @@
 namespace cluster::oci {
 namespace {
 
-constexpr unsigned kOnto = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
-
 bool IsThere(const Device& device, const struct stat& info) {
   if ((info.st_mode & S_IFMT) != device.type) return false;
   return device.type == S_IFIFO || info.st_rdev == makedev(device.major, device.minor);
@@ -41,9 +39,7 @@ absl::Status RootBuilder::MakeDevices() {
     if (tree != inputs_.sources->devices.end()) {
       // Device nodes made in a user namespace do not open.
       ASSIGN_OR_RETURN(const UniqueFd target, MakeFileIn(root_, path, Links::kRefuse));
-      if (::move_mount(tree->second.get(), "", target.get(), "", kOnto) != 0) {
-        return ErrnoStatus("mount device on", path);
-      }
+      RETURN_IF_ERROR(AttachTree(tree->second.get(), target.get(), path));
       continue;
     }
     ASSIGN_OR_RETURN(const UniqueFd parent, MakeDirectoryIn(root_, ParentOf(path), Links::kRefuse));

@@ -9,7 +9,7 @@
 namespace cluster::oci {
 namespace {
 
-constexpr Flag kFlags[] = {
+constexpr Flag kExecFlags[] = {
     {"process", 'p', Flag::kValue, "FILE", "the process as JSON, like that of config.json"},
     {"tty", 't', Flag::kSwitch, nullptr, "with a terminal"},
     {"console-socket", 0, Flag::kValue, "PATH", "unix socket that receives the terminal"},
@@ -54,7 +54,7 @@ absl::Status AddCapabilities(const std::vector<std::string>& names, Process* pro
 
 }  // namespace
 
-absl::Span<const Flag> ExecFlags() { return kFlags; }
+absl::Span<const Flag> ExecFlags() { return kExecFlags; }
 
 absl::StatusOr<User> ParseExecUser(const std::string& text, const User& base) {
   User user = base;

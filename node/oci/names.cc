@@ -29,7 +29,7 @@ struct Named {
 };
 
 template <typename Number, size_t kCount>
-std::optional<Number> Look(const Named<Number> (&table)[kCount], absl::string_view name) {
+std::optional<Number> NumberOf(const Named<Number> (&table)[kCount], absl::string_view name) {
   for (const Named<Number>& entry : table) {
     if (name == entry.name) return entry.number;
   }
@@ -124,7 +124,7 @@ constexpr const char* kCapabilities[] = {"CHOWN",
 
 }  // namespace
 
-std::optional<int> RlimitNumber(absl::string_view name) { return Look(kRlimits, name); }
+std::optional<int> RlimitNumber(absl::string_view name) { return NumberOf(kRlimits, name); }
 
 std::optional<int> NamespaceFlag(absl::string_view name) {
   for (const NamespaceKind& kind : kNamespaces) {
@@ -147,13 +147,15 @@ const char* NamespaceFile(int flag) {
   return nullptr;
 }
 
-std::optional<uint32_t> SchedulerPolicy(absl::string_view name) { return Look(kPolicies, name); }
-std::optional<uint64_t> SchedulerFlag(absl::string_view name) {
-  return Look(kSchedulerFlags, name);
+std::optional<uint32_t> SchedulerPolicy(absl::string_view name) {
+  return NumberOf(kPolicies, name);
 }
-std::optional<int> IoPriorityClass(absl::string_view name) { return Look(kIoClasses, name); }
+std::optional<uint64_t> SchedulerFlag(absl::string_view name) {
+  return NumberOf(kSchedulerFlags, name);
+}
+std::optional<int> IoPriorityClass(absl::string_view name) { return NumberOf(kIoClasses, name); }
 std::optional<uint64_t> PropagationFlags(absl::string_view name) {
-  return Look(kPropagations, name);
+  return NumberOf(kPropagations, name);
 }
 
 std::optional<int> SignalNumber(absl::string_view name) {

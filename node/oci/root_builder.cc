@@ -21,7 +21,6 @@
 namespace cluster::oci {
 namespace {
 
-constexpr unsigned kOnto = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
 constexpr unsigned kCloneFd = AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
 
 // What may be covered below /proc: files that say what the machine is like, and tell nothing of
@@ -72,11 +71,6 @@ absl::Status SetPropagation(int tree, uint64_t propagation, const std::string& p
   return ErrnoStatus("set the propagation of", path);
 }
 
-absl::Status Attach(int tree, int target, const std::string& path) {
-  if (::move_mount(tree, "", target, "", kOnto) == 0) return absl::OkStatus();
-  return ErrnoStatus("mount on", path);
-}
-
 // The kernel's own words for why, if it said any. fsopen(2)
 std::string ReadComplaint(int fs) {
   char text[512];
@@ -125,7 +119,7 @@ absl::Status RootBuilder::MakeMount(const Mount& mount, MountSource* source) {
   ASSIGN_OR_RETURN(const UniqueFd target, OpenTarget(path, mount, *source));
   RETURN_IF_ERROR(CheckProc(path, target.get(), made.get()));
   if (options.copy_up) RETURN_IF_ERROR(CopyTree(target.get(), made.get()));
-  RETURN_IF_ERROR(Attach(made.get(), target.get(), path));
+  RETURN_IF_ERROR(AttachTree(made.get(), target.get(), path));
   if (options.bind) return absl::OkStatus();
   for (const uint64_t propagation : options.propagation) {
     RETURN_IF_ERROR(SetPropagation(made.get(), propagation, path));
@@ -274,7 +268,7 @@ absl::Status RootBuilder::ProtectPath(const std::string& path) {
   const UniqueFd tree(::open_tree(target->get(), "", kCloneFd | AT_RECURSIVE));
   if (!tree) return ErrnoStatus("make read-only", path);
   RETURN_IF_ERROR(SetAttributes(tree.get(), MOUNT_ATTR_RDONLY, 0, 0, path));
-  return Attach(tree.get(), target->get(), path);
+  return AttachTree(tree.get(), target->get(), path);
 }
 
 // Files are covered with the machine's null device, which was verified, directories with an empty
@@ -292,17 +286,17 @@ absl::Status RootBuilder::MaskPath(const std::string& path) {
     options.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     ASSIGN_OR_RETURN(empty_, ConfigureFilesystem(empty, options));
     RETURN_IF_ERROR(SetAttributes(empty_.get(), MOUNT_ATTR_RDONLY, 0, 0, path));
-    return Attach(empty_.get(), target->get(), path);
+    return AttachTree(empty_.get(), target->get(), path);
   }
   const int cover = S_ISDIR(info.st_mode) ? empty_.get() : inputs_.sources->null_device.get();
   // Older kernels copy only what is mounted somewhere.
   if (!S_ISDIR(info.st_mode) && !null_is_mounted_) {
     null_is_mounted_ = true;
-    return Attach(cover, target->get(), path);
+    return AttachTree(cover, target->get(), path);
   }
   const UniqueFd tree(::open_tree(cover, "", kCloneFd));
   if (!tree) return ErrnoStatus("mask", path);
-  return Attach(tree.get(), target->get(), path);
+  return AttachTree(tree.get(), target->get(), path);
 }
 
 }  // namespace cluster::oci

@@ -56,14 +56,15 @@ constexpr std::pair<const char*, FilterArch> kArches[] = {
     {"SCMP_ARCH_ARM", FilterArch::kArm}};
 
 // TSYNC has nothing to do where there is one thread.
-constexpr std::pair<const char*, unsigned> kFlags[] = {
+constexpr std::pair<const char*, unsigned> kFilterFlags[] = {
     {"SECCOMP_FILTER_FLAG_TSYNC", 0},
     {"SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG},
     {"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
     {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV}};
 
 template <typename Value, size_t kCount>
-const Value* Look(const std::pair<const char*, Value> (&table)[kCount], const std::string& name) {
+const Value* MeaningOf(const std::pair<const char*, Value> (&table)[kCount],
+                       const std::string& name) {
   for (const auto& [known, value] : table) {
     if (name == known) return &value;
   }
@@ -76,7 +77,7 @@ absl::Status Wrong(absl::string_view what) {
 
 absl::StatusOr<node::FilterVerdict> VerdictOf(const std::string& action,
                                               const std::optional<uint32_t>& error) {
-  const FilterAction* known = Look(kActions, action);
+  const FilterAction* known = MeaningOf(kActions, action);
   if (known == nullptr) return Wrong(absl::StrCat("action '", action, "' is not known"));
   node::FilterVerdict verdict{*known, EPERM};
   if (!error) return verdict;
@@ -93,7 +94,7 @@ absl::StatusOr<node::SyscallRule> RuleOf(const SeccompRule& config) {
   rule.names = config.names;
   ASSIGN_OR_RETURN(rule.verdict, VerdictOf(config.action, config.errno_ret));
   for (const SeccompArgument& argument : config.arguments) {
-    const ArgumentTest* test = Look(kTests, argument.op);
+    const ArgumentTest* test = MeaningOf(kTests, argument.op);
     if (test == nullptr) return Wrong(absl::StrCat("op '", argument.op, "' is not known"));
     rule.arguments.push_back({argument.index, *test, argument.value, argument.value_two});
   }
@@ -112,7 +113,7 @@ absl::StatusOr<unsigned> FlagsOf(const Seccomp& config) {
   if (config.flags.empty()) return unsigned{SECCOMP_FILTER_FLAG_SPEC_ALLOW};
   unsigned flags = 0;
   for (const std::string& name : config.flags) {
-    const unsigned* flag = Look(kFlags, name);
+    const unsigned* flag = MeaningOf(kFilterFlags, name);
     if (flag == nullptr) return Wrong(absl::StrCat("flags: '", name, "' is not known"));
     flags |= *flag;
   }
@@ -136,7 +137,7 @@ absl::StatusOr<SeccompFilter> CompileSeccomp(const Seccomp& config, uint64_t cap
   }
   // Those of other machines run nothing here.
   for (const std::string& name : config.architectures) {
-    const FilterArch* arch = Look(kArches, name);
+    const FilterArch* arch = MeaningOf(kArches, name);
     if (arch != nullptr) profile.arches.push_back(*arch);
   }
   SeccompFilter filter = ListenerOf(config);

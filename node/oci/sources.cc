@@ -183,6 +183,12 @@ class Opener {
 
 }  // namespace
 
+absl::Status AttachTree(int tree, int target, const std::string& path) {
+  constexpr unsigned kOnto = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+  if (::move_mount(tree, "", target, "", kOnto) == 0) return absl::OkStatus();
+  return ErrnoStatus("mount on", path);
+}
+
 std::vector<Device> DevicesOf(const Config& config) {
   constexpr struct {
     const char* path;

@@ -36,6 +36,9 @@ struct HostSources {
 // Errors name the source: "mount /data: NotFound".
 absl::StatusOr<HostSources> OpenSources(const Bundle& bundle);
 
+// Puts a detached tree on `target`, which is at `path` in the container.
+absl::Status AttachTree(int tree, int target, const std::string& path);
+
 // The devices that every container has, those of config.json in the place of theirs.
 std::vector<Device> DevicesOf(const Config& config);
 

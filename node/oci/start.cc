@@ -25,8 +25,6 @@
 namespace cluster::oci {
 namespace {
 
-constexpr absl::Duration kEndTime = absl::Seconds(10);
-
 // Denied first, whatever the parent group allows: then what config.json says, then what every
 // container may use.
 Resources WithDefaultDevices(Resources resources) {
@@ -246,7 +244,7 @@ void ContainerStart::DestroyContainer() {
              0 &&
          errno == EINTR) {
   }
-  if (!group_->Kill().ok() || !group_->AwaitEmpty(kEndTime).ok()) {
+  if (!group_->Kill().ok() || !group_->AwaitEmpty(kGroupEndTime).ok()) {
     log_->Warn(absl::StrCat("cgroup ", group_->path(), " still has processes"));
   }
   const absl::Status hooks = RunHooks("poststop", bundle_.config.hooks.poststop,

@@ -20,7 +20,7 @@
 namespace cluster::oci {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr char kStateFile[] = "state.json";
 constexpr char kConfigFile[] = "config.json";
@@ -29,32 +29,32 @@ constexpr size_t kMaxId = 255;
 constexpr int kStateVersion = 1;
 
 // Text from outside may be any bytes; what is no UTF-8 becomes U+FFFD.
-std::string Dump(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+std::string Dump(const OrderedJson& json, int indent) {
+  return json.dump(indent, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 }  // namespace
 
 std::string EncodeState(const State& state) {
-  Json json = {{"version", kStateVersion},
-               {"ociVersion", state.version},
-               {"id", state.id},
-               {"pid", state.pid},
-               {"startTime", state.start_time},
-               {"bootId", state.boot_id},
-               {"created", state.created},
-               {"bundle", state.bundle},
-               {"rootfs", state.rootfs},
-               {"annotations", state.annotations},
-               {"cgroup", state.cgroup},
-               {"owner", state.owner},
-               {"ownPidNamespace", state.own_pid_namespace}};
+  OrderedJson json = {{"version", kStateVersion},
+                      {"ociVersion", state.version},
+                      {"id", state.id},
+                      {"pid", state.pid},
+                      {"startTime", state.start_time},
+                      {"bootId", state.boot_id},
+                      {"created", state.created},
+                      {"bundle", state.bundle},
+                      {"rootfs", state.rootfs},
+                      {"annotations", state.annotations},
+                      {"cgroup", state.cgroup},
+                      {"owner", state.owner},
+                      {"ownPidNamespace", state.own_pid_namespace}};
   return Dump(json, -1);
 }
 
 absl::StatusOr<State> DecodeState(const std::string& text) {
   try {
-    const Json json = Json::parse(text);
+    const OrderedJson json = OrderedJson::parse(text);
     if (json.at("version").get<int>() != kStateVersion) {
       return absl::InternalError("state.json was written by another version of this program");
     }
@@ -72,7 +72,7 @@ absl::StatusOr<State> DecodeState(const std::string& text) {
     json.at("owner").get_to(state.owner);
     json.at("ownPidNamespace").get_to(state.own_pid_namespace);
     return state;
-  } catch (const Json::exception& error) {
+  } catch (const OrderedJson::exception& error) {
     return absl::InternalError(absl::StrCat("state.json is damaged: ", error.what()));
   }
 }
@@ -94,10 +94,11 @@ const char* StatusName(Status status) {
 }
 
 std::string StateForPeople(const State& state, Status status) {
-  Json json = {{"ociVersion", state.version},  {"id", state.id},
-               {"status", StatusName(status)}, {"pid", status == Status::kStopped ? 0 : state.pid},
-               {"bundle", state.bundle},       {"rootfs", state.rootfs},
-               {"created", state.created},     {"owner", state.owner}};
+  OrderedJson json = {
+      {"ociVersion", state.version},  {"id", state.id},
+      {"status", StatusName(status)}, {"pid", status == Status::kStopped ? 0 : state.pid},
+      {"bundle", state.bundle},       {"rootfs", state.rootfs},
+      {"created", state.created},     {"owner", state.owner}};
   if (!state.annotations.empty()) json["annotations"] = state.annotations;
   return Dump(json, 2);
 }

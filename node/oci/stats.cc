@@ -18,7 +18,7 @@
 namespace cluster::oci {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr uint64_t kNanosecondsPerTick = 10'000'000;  // USER_HZ is 100 for all that we build for
 
@@ -35,26 +35,26 @@ std::string TextIn(int directory, const std::string& file) {
   return ReadFileAt(directory, file).value_or("");
 }
 
-Json Throttling(const std::string& stat, bool v2) {
+OrderedJson Throttling(const std::string& stat, bool v2) {
   return {{"periods", StatField(stat, "nr_periods")},
           {"throttledPeriods", StatField(stat, "nr_throttled")},
           {"throttledTime",
            v2 ? StatField(stat, "throttled_usec") * 1000 : StatField(stat, "throttled_time")}};
 }
 
-void AddCpu(const Group& group, Json* out) {
+void AddCpu(const Group& group, OrderedJson* out) {
   bool v2 = false;
   const int cpu = group.DirectoryOf("cpu", &v2);
   if (cpu < 0) return;
   const std::string stat = TextIn(cpu, "cpu.stat");
-  Json usage;
+  OrderedJson usage;
   if (v2) {
     usage = {{"total", StatField(stat, "usage_usec") * 1000},
              {"kernel", StatField(stat, "system_usec") * 1000},
              {"user", StatField(stat, "user_usec") * 1000}};
   } else if (const int account = group.DirectoryOf("cpuacct", &v2); account >= 0) {
     const std::string split = TextIn(account, "cpuacct.stat");
-    Json each = Json::array();
+    OrderedJson each = OrderedJson::array();
     const std::string text = TextIn(account, "cpuacct.usage_percpu");
     for (const absl::string_view word :
          absl::StrSplit(absl::StripAsciiWhitespace(text), ' ', absl::SkipEmpty())) {
@@ -70,26 +70,26 @@ void AddCpu(const Group& group, Json* out) {
   (*out)["cpu"] = {{"usage", usage}, {"throttling", Throttling(stat, v2)}};
 }
 
-Json MemoryV1(int memory, const std::string& stem) {
+OrderedJson MemoryV1(int memory, const std::string& stem) {
   return {{"limit", NumberIn(memory, stem + "limit_in_bytes")},
           {"usage", NumberIn(memory, stem + "usage_in_bytes")},
           {"max", NumberIn(memory, stem + "max_usage_in_bytes")},
           {"failcnt", NumberIn(memory, stem + "failcnt")}};
 }
 
-Json MemoryV2(int memory, const std::string& stem) {
+OrderedJson MemoryV2(int memory, const std::string& stem) {
   return {{"limit", NumberIn(memory, stem + "max")},
           {"usage", NumberIn(memory, stem + "current")},
           {"max", NumberIn(memory, stem + "peak")},
           {"failcnt", StatField(TextIn(memory, stem + "events"), "max")}};
 }
 
-void AddMemory(const Group& group, Json* out) {
+void AddMemory(const Group& group, OrderedJson* out) {
   bool v2 = false;
   const int memory = group.DirectoryOf("memory", &v2);
   if (memory < 0) return;
   const std::string stat = TextIn(memory, "memory.stat");
-  Json raw = Json::object();
+  OrderedJson raw = OrderedJson::object();
   for (const absl::string_view line : absl::StrSplit(stat, '\n', absl::SkipEmpty())) {
     const std::pair<std::string, absl::string_view> pair =
         absl::StrSplit(line, absl::MaxSplits(' ', 1));
@@ -103,7 +103,7 @@ void AddMemory(const Group& group, Json* out) {
       {"raw", raw}};
 }
 
-void AddPids(const Group& group, Json* out) {
+void AddPids(const Group& group, OrderedJson* out) {
   bool v2 = false;
   const int pids = group.DirectoryOf("pids", &v2);
   if (pids < 0) return;
@@ -113,8 +113,8 @@ void AddPids(const Group& group, Json* out) {
 }
 
 // Lines "MAJOR:MINOR OPERATION NUMBER".
-Json BlockV1(int directory, const char* file) {
-  Json list = Json::array();
+OrderedJson BlockV1(int directory, const char* file) {
+  OrderedJson list = OrderedJson::array();
   const std::string text = TextIn(directory, file);
   for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
     const std::vector<std::string> words = absl::StrSplit(line, absl::ByAnyChar(": "));
@@ -131,8 +131,8 @@ Json BlockV1(int directory, const char* file) {
 }
 
 // Lines "MAJOR:MINOR rbytes=N wbytes=N rios=N wios=N ...".
-Json BlockV2(const std::string& text, absl::string_view read, absl::string_view write) {
-  Json list = Json::array();
+OrderedJson BlockV2(const std::string& text, absl::string_view read, absl::string_view write) {
+  OrderedJson list = OrderedJson::array();
   for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
     const std::vector<std::string> words = absl::StrSplit(line, ' ');
     const std::vector<std::string> device = absl::StrSplit(words[0], ':');
@@ -158,7 +158,7 @@ Json BlockV2(const std::string& text, absl::string_view read, absl::string_view 
   return list;
 }
 
-void AddBlock(const Group& group, Json* out) {
+void AddBlock(const Group& group, OrderedJson* out) {
   bool v2 = false;
   if (const int blkio = group.DirectoryOf("blkio", &v2); blkio >= 0) {
     (*out)["blkio"] = {
@@ -171,7 +171,7 @@ void AddBlock(const Group& group, Json* out) {
   }
 }
 
-void AddHugepages(const Group& group, Json* out) {
+void AddHugepages(const Group& group, OrderedJson* out) {
   bool v2 = false;
   const int hugetlb = group.DirectoryOf("hugetlb", &v2);
   if (hugetlb < 0) return;
@@ -179,7 +179,7 @@ void AddHugepages(const Group& group, Json* out) {
   DIR* stream = listed.ok() ? ::fdopendir(::fcntl(listed->get(), F_DUPFD_CLOEXEC, 3)) : nullptr;
   if (stream == nullptr) return;
   const std::string end = v2 ? ".current" : ".usage_in_bytes";
-  Json sizes = Json::object();
+  OrderedJson sizes = OrderedJson::object();
   while (const dirent* entry = ::readdir(stream)) {
     const std::string name = entry->d_name;
     if (!absl::StartsWith(name, "hugetlb.") || !absl::EndsWith(name, end) ||
@@ -211,7 +211,7 @@ uint64_t StatField(absl::string_view text, absl::string_view key) {
 
 absl::StatusOr<std::string> ReadStats(const Group& group) {
   if (group.empty()) return absl::NotFoundError(absl::StrCat("no cgroup ", group.path()));
-  Json stats = Json::object();
+  OrderedJson stats = OrderedJson::object();
   AddCpu(group, &stats);
   AddMemory(group, &stats);
   AddPids(group, &stats);

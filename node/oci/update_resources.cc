@@ -10,7 +10,7 @@
 namespace cluster::oci {
 namespace {
 
-constexpr Flag kFlags[] = {
+constexpr Flag kUpdateFlags[] = {
     {"resources", 'r', Flag::kValue, "FILE", "linux.resources as JSON; - is standard input"},
     {"memory", 0, Flag::kValue, "BYTES", "memory.limit"},
     {"memory-reservation", 0, Flag::kValue, "BYTES", "memory.reservation"},
@@ -69,7 +69,7 @@ absl::Status ReadSize(const Arguments& flags, const char* flag, std::optional<in
 
 }  // namespace
 
-absl::Span<const Flag> UpdateFlags() { return kFlags; }
+absl::Span<const Flag> UpdateFlags() { return kUpdateFlags; }
 
 absl::StatusOr<Resources> UpdatedResources(const Arguments& flags, Resources base) {
   RETURN_IF_ERROR(ReadSize(flags, "memory", &base.memory.limit));

@@ -8,10 +8,6 @@
 namespace cluster::node {
 namespace {
 
-void LookAgain(absl::Duration at, Decision* decision) {
-  decision->look_again_at = std::min(decision->look_again_at, at);
-}
-
 // True when the hurdle still stands; then `decision` says when to try again.
 bool Blocks(const Hurdle& hurdle, const Moment& now, Decision* decision) {
   if (hurdle.retry_at <= now.monotonic) return false;
@@ -137,6 +133,10 @@ Decision DecideStart(const v1::PodRecord& record, const Observed& observed, cons
 }
 
 }  // namespace
+
+void LookAgain(absl::Duration at, Decision* decision) {
+  decision->look_again_at = std::min(decision->look_again_at, at);
+}
 
 Decision Decide(const v1::PodRecord& record, const Observed& observed, const Hurdles& hurdles,
                 const Moment& now) {

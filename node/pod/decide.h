@@ -70,6 +70,9 @@ struct Decision {
   absl::Duration look_again_at = absl::InfiniteDuration();
 };
 
+// At that time, or sooner where something else asks for it.
+void LookAgain(absl::Duration at, Decision* decision);
+
 // The record of a pod that was just assigned.
 v1::PodRecord NewRecord(const v1::Assignment& assignment, const Moment& now);
 

@@ -15,10 +15,6 @@ constexpr absl::Duration kKillAgain = absl::Seconds(1);
 // took the whole grace.
 constexpr absl::Duration kShortestGrace = absl::Seconds(2);
 
-void LookAgain(absl::Duration at, Decision* decision) {
-  decision->look_again_at = std::min(decision->look_again_at, at);
-}
-
 bool HasPreStop(const v1::PodRecord& record, const v1::ContainerRecord& container) {
   const v1::Container* spec = FindSpec(record, container.name());
   return spec != nullptr && spec->lifecycle().has_pre_stop();

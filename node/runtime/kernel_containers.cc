@@ -55,12 +55,6 @@ ContainerState StateOf(const InitRecord& record) {
   return state;
 }
 
-std::vector<int> Numbers(const std::vector<UniqueFd>& fds) {
-  std::vector<int> numbers;
-  for (const UniqueFd& fd : fds) numbers.push_back(fd.get());
-  return numbers;
-}
-
 // Where the kernel counts its OOM kills of the group; no descriptor without a memory controller.
 absl::StatusOr<UniqueFd> OpenOomFile(const CgroupLayout& layout, const std::string& path) {
   if (const V1Hierarchy* memory = layout.V1Of("memory"); memory != nullptr) {
@@ -157,7 +151,7 @@ absl::StatusOr<InitRecord> KernelRuntime::Launch(const ContainerSpec& spec,
   ASSIGN_OR_RETURN(std::vector<UniqueFd> tasks, group->OpenTasks());
   ASSIGN_OR_RETURN(UniqueFd oom, OpenOomFile(options_.cgroups->layout(), group->path()));
   RETURN_IF_ERROR(EnsureAttached(spec.pod_uid));
-  return init.Go({oom.get(), Numbers(tasks)});
+  return init.Go({oom.get(), NumbersOf(tasks)});
 }
 
 // An instance that has a directory but no record of an end or a start: nobody got further, or

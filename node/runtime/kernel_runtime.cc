@@ -78,12 +78,6 @@ absl::Status Blame(const absl::Status& status, const PodDirectory& directory) {
   return complaints.empty() ? status : Annotate(status, complaints);
 }
 
-std::vector<int> Numbers(const std::vector<UniqueFd>& fds) {
-  std::vector<int> numbers;
-  for (const UniqueFd& fd : fds) numbers.push_back(fd.get());
-  return numbers;
-}
-
 std::set<std::string> NamesIn(const std::string& directory) {
   std::set<std::string> names;
   std::error_code error;
@@ -261,7 +255,7 @@ absl::StatusOr<SandboxState> KernelRuntime::PrepareSandbox(const SandboxSpec& as
     RETURN_IF_ERROR(directory.WriteEtc(spec, ip));
     init = Connect(spec.uid);
     if (!init.ok()) return Blame(init.status(), directory);
-    auto welcome = init->Hello(Numbers(tasks));
+    auto welcome = init->Hello(NumbersOf(tasks));
     if (!welcome.ok()) return Blame(welcome.status(), directory);
     AttachInBackground(spec.uid, *std::move(welcome));
   } else {

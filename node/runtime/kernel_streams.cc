@@ -29,12 +29,6 @@ absl::StatusOr<Pipe> MakePipe() {
   return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-std::vector<int> Numbers(const std::vector<UniqueFd>& fds) {
-  std::vector<int> numbers;
-  for (const UniqueFd& fd : fds) numbers.push_back(fd.get());
-  return numbers;
-}
-
 // The agent's ends alone; those of the others block as they expect.
 absl::Status Unblock(const ExecProcess& process) {
   for (const UniqueFd* fd : {&process.stdin_fd, &process.stdout_fd, &process.stderr_fd}) {
@@ -161,7 +155,7 @@ absl::StatusOr<std::unique_ptr<ExecProcess>> KernelRuntime::Exec(const ExecSpec&
   request.stdio[1] = out.write.get();
   request.stdio[2] = err.write.get();
   request.cgroup2 = nest.has_value() ? nest->unified_fd() : group.unified_fd();
-  request.tasks = Numbers(tasks);
+  request.tasks = NumbersOf(tasks);
   auto started = init.Exec(request);
   if (!started.ok()) {
     // Nothing of it runs.

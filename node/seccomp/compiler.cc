@@ -20,7 +20,6 @@ namespace {
 
 using Label = BackwardAssembler::Label;
 
-constexpr uint32_t kX32Bit = 0x40000000;
 constexpr uint32_t kNumberAt = offsetof(seccomp_data, nr);
 constexpr uint32_t kArchAt = offsetof(seccomp_data, arch);
 

@@ -8,8 +8,6 @@
 namespace cluster::node {
 namespace {
 
-constexpr uint32_t kX32Bit = 0x40000000;
-
 uint32_t LibraryToken(FilterArch arch) {
   switch (arch) {
     case FilterArch::kX86_64:

@@ -14,7 +14,9 @@ struct SyscallNumber {
   std::optional<uint32_t> number;  // on this architecture
 };
 
-// Numbers of x32 have its bit set.
+// Numbers of x32 have this bit set.
+inline constexpr uint32_t kX32Bit = 0x40000000;
+
 SyscallNumber FindSyscall(const std::string& name, FilterArch arch);
 
 // AUDIT_ARCH_* of the architecture.

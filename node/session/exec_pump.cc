@@ -14,7 +14,7 @@
 namespace cluster::node {
 namespace {
 
-constexpr size_t kPieceBytes = 32 << 10;
+constexpr size_t kOutputPiece = 32 << 10;
 // What a terminal takes as the end of input.
 constexpr char kEndOfTransmission[] = "\x04";
 
@@ -76,7 +76,7 @@ class Pump {
 
   // True when something came out.
   bool MoveOutput(UniqueFd* fd, bool is_stderr) {
-    char piece[kPieceBytes];
+    char piece[kOutputPiece];
     const ssize_t got = ::read(fd->get(), piece, sizeof piece);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (got <= 0) {  // EIO: the last one has closed the terminal

@@ -19,7 +19,7 @@
 namespace cluster::node {
 namespace {
 
-constexpr size_t kPieceBytes = 64 << 10;
+constexpr size_t kLogPiece = 64 << 10;
 // cluster-init cuts lines at 16 KiB; anything far longer is no log line.
 constexpr size_t kMaxLineBytes = 1 << 20;
 // A lost hint costs at most this much.
@@ -38,7 +38,7 @@ class Cursor {
   // Formats everything that is there now; true when `give` still wants more.
   absl::StatusOr<bool> Drain(LogFormatter* formatter,
                              const std::function<bool(absl::string_view)>& give) {
-    char piece[kPieceBytes];
+    char piece[kLogPiece];
     for (;;) {
       const ssize_t got = ::pread(part_.fd.get(), piece, sizeof piece, offset_);
       if (got < 0 && errno == EINTR) continue;
@@ -62,7 +62,7 @@ class Cursor {
       begin = newline + 1;
     }
     // No line of ours is that long.
-    return begin == 0 && data.size() == kPieceBytes ? data.size() : begin;
+    return begin == 0 && data.size() == kLogPiece ? data.size() : begin;
   }
 
   LogFilePart part_;
@@ -114,7 +114,7 @@ class TailSearch {
     int64_t begin = file.st_size;
     std::string window;  // [begin, begin + window.size()): everything behind it is settled
     while (begin > 0) {
-      const int64_t piece = std::min<int64_t>(begin, kPieceBytes);
+      const int64_t piece = std::min<int64_t>(begin, kLogPiece);
       std::string data(static_cast<size_t>(piece), '\0');
       const ssize_t got = ::pread(fd, data.data(), data.size(), begin - piece);
       if (got < 0) return ErrnoStatus("read", "log file");

@@ -13,7 +13,7 @@
 namespace cluster::node {
 namespace {
 
-constexpr int64_t kBlock = 1024;  // dqb_bhardlimit counts these
+constexpr int64_t kQuotaBlock = 1024;  // dqb_bhardlimit counts these
 // Projects that people number by hand are small.
 constexpr uint32_t kOurs = 0x80000000;
 
@@ -69,7 +69,7 @@ absl::StatusOr<bool> LimitSpace(const std::vector<int>& directories, int64_t byt
   }
   // The limit first: nothing is written without one.
   if_dqblk limit{};
-  limit.dqb_bhardlimit = static_cast<uint64_t>((bytes + kBlock - 1) / kBlock);
+  limit.dqb_bhardlimit = static_cast<uint64_t>((bytes + kQuotaBlock - 1) / kQuotaBlock);
   limit.dqb_valid = QIF_BLIMITS;
   if (QuotaCall(directories.front(), Q_SETQUOTA, project, &limit) != 0) {
     return ErrnoStatus("quotactl", "Q_SETQUOTA");

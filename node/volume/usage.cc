@@ -17,7 +17,7 @@
 namespace cluster::node {
 namespace {
 
-constexpr int64_t kBlock = 512;  // of st_blocks, stat(2)
+constexpr int64_t kStatBlock = 512;  // of st_blocks, stat(2)
 
 std::vector<std::string> NamesIn(const std::string& directory) {
   std::vector<std::string> names;
@@ -39,7 +39,7 @@ absl::Status AddEntry(const std::string& path, DiskUsage* layers, DiskUsage* log
     ASSIGN_OR_RETURN(const DiskUsage usage, MeasureTree(path));
     *layers += usage;
   } else {
-    *logs += DiskUsage{info.st_blocks * kBlock, 1};
+    *logs += DiskUsage{info.st_blocks * kStatBlock, 1};
   }
   return absl::OkStatus();
 }
@@ -60,14 +60,14 @@ absl::StatusOr<DiskUsage> MeasureTree(const std::string& directory) {
   RETURN_IF_ERROR(root.status());
   struct stat top {};
   if (fstat(root->get(), &top) != 0) return ErrnoStatus("stat", directory);
-  usage = {top.st_blocks * kBlock, 1};
+  usage = {top.st_blocks * kStatBlock, 1};
   absl::flat_hash_set<ino_t> seen;  // of files with several names
   auto complete =
       WalkTree(root->get(), kMostCounted, [&](int, const char*, const struct stat& info) {
         if (!S_ISDIR(info.st_mode) && info.st_nlink > 1 && !seen.insert(info.st_ino).second) {
           return absl::OkStatus();
         }
-        usage += DiskUsage{info.st_blocks * kBlock, 1};
+        usage += DiskUsage{info.st_blocks * kStatBlock, 1};
         return absl::OkStatus();
       });
   if (!complete.ok()) return Annotate(complete.status(), directory);

@@ -15,7 +15,7 @@ namespace {
 // Longer text is no number that any field could hold.
 constexpr size_t kLongestNumber = 128;
 
-using Type = PlainScalar::Type;
+using ScalarType = PlainScalar::Type;
 
 bool IsOneOf(absl::string_view text, std::initializer_list<absl::string_view> words) {
   return std::find(words.begin(), words.end(), text) != words.end();
@@ -23,22 +23,22 @@ bool IsOneOf(absl::string_view text, std::initializer_list<absl::string_view> wo
 
 bool ResolveWord(absl::string_view text, PlainScalar* out) {
   if (text.empty() || IsOneOf(text, {"~", "null", "Null", "NULL"})) {
-    out->type = Type::kNull;
+    out->type = ScalarType::kNull;
   } else if (IsOneOf(text,
                      {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", "y", "Y"})) {
-    out->type = Type::kBool;
+    out->type = ScalarType::kBool;
     out->boolean = true;
   } else if (IsOneOf(text, {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", "n",
                             "N"})) {
-    out->type = Type::kBool;
+    out->type = ScalarType::kBool;
   } else if (IsOneOf(text, {".nan", ".NaN", ".NAN"})) {
-    out->type = Type::kFloat;
+    out->type = ScalarType::kFloat;
     out->number = std::numeric_limits<double>::quiet_NaN();
   } else if (IsOneOf(text, {".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"})) {
-    out->type = Type::kFloat;
+    out->type = ScalarType::kFloat;
     out->number = std::numeric_limits<double>::infinity();
   } else if (IsOneOf(text, {"-.inf", "-.Inf", "-.INF"})) {
-    out->type = Type::kFloat;
+    out->type = ScalarType::kFloat;
     out->number = -std::numeric_limits<double>::infinity();
   } else {
     return false;
@@ -65,11 +65,11 @@ bool ResolveDigits(absl::string_view digits, int base, bool negative, PlainScala
     if (value <= static_cast<unsigned __int128>(kMost)) value = value * base + digit;
   }
   if (value > static_cast<unsigned __int128>(kMost)) {
-    out->type = Type::kFloat;
+    out->type = ScalarType::kFloat;
     out->number = negative ? -large : large;
     return true;
   }
-  out->type = Type::kInt;
+  out->type = ScalarType::kInt;
   out->integer = negative ? -static_cast<int64_t>(value) : static_cast<int64_t>(value);
   return true;
 }
@@ -119,7 +119,7 @@ PlainScalar ResolvePlain(absl::string_view text) {
   if (sign) unsigned_digits.remove_prefix(1);
   if (ResolveInt(unsigned_digits, sign && digits[0] == '-', &out)) return out;
   if (LooksLikeFloat(unsigned_digits) && absl::SimpleAtod(unsigned_digits, &out.number)) {
-    out.type = Type::kFloat;
+    out.type = ScalarType::kFloat;
     if (sign && digits[0] == '-') out.number = -out.number;
   }
   return out;
@@ -128,14 +128,14 @@ PlainScalar ResolvePlain(absl::string_view text) {
 std::string PlainKeyText(absl::string_view text) {
   const PlainScalar scalar = ResolvePlain(text);
   switch (scalar.type) {
-    case Type::kBool:
+    case ScalarType::kBool:
       return scalar.boolean ? "true" : "false";
-    case Type::kInt:
+    case ScalarType::kInt:
       return absl::StrCat(scalar.integer);
-    case Type::kFloat:
+    case ScalarType::kFloat:
       return absl::StrCat(scalar.number);
-    case Type::kString:
-    case Type::kNull:
+    case ScalarType::kString:
+    case ScalarType::kNull:
       break;
   }
   return std::string(text);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "proto/schema/scalars.h"
+#include "proto/schema/value_text.h"
 
 namespace cluster {
 namespace {
@@ -51,20 +52,16 @@ Int128 Power(Int128 base, int exponent) {
   return result;
 }
 
-std::string Quoted(absl::string_view text) {
-  return absl::StrCat("\"", text.substr(0, 64), text.size() > 64 ? "..." : "", "\"");
-}
-
 absl::Status NotAQuantity(absl::string_view text) {
   return absl::InvalidArgumentError(
-      absl::StrCat(Quoted(text),
+      absl::StrCat(QuotedStart(text),
                    " is not a quantity; write a number with an optional suffix, like 500m, 2, 64Mi "
                    "or 1.5G"));
 }
 
 absl::Status TooLarge(absl::string_view text) {
   return absl::InvalidArgumentError(
-      absl::StrCat(Quoted(text), " is too large; quantities end at 2^63 - 1"));
+      absl::StrCat(QuotedStart(text), " is too large; quantities end at 2^63 - 1"));
 }
 
 // What a number is multiplied by: `scale` times ten to the `tens`.

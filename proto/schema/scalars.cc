@@ -9,12 +9,10 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 
+#include "proto/schema/value_text.h"
+
 namespace cluster {
 namespace {
-
-std::string Quoted(absl::string_view text) {
-  return absl::StrCat("\"", text.substr(0, 64), text.size() > 64 ? "..." : "", "\"");
-}
 
 bool AllDigits(absl::string_view text) {
   if (text.empty()) return false;
@@ -40,15 +38,16 @@ absl::StatusOr<int32_t> ScaleIntOrString(absl::string_view text, int32_t total, 
   const bool percent = absl::ConsumeSuffix(&digits, "%");
   int32_t number = 0;
   if (!AllDigits(digits) || !absl::SimpleAtoi(digits, &number)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        Quoted(text), " is neither a whole number from 0 nor a percentage; write 3 or \"25%\""));
+    return absl::InvalidArgumentError(
+        absl::StrCat(QuotedStart(text),
+                     " is neither a whole number from 0 nor a percentage; write 3 or \"25%\""));
   }
   if (!percent) return number;
   const int64_t product = int64_t{number} * total;
   const int64_t scaled = rounding == Rounding::kUp ? (product + 99) / 100 : product / 100;
   if (scaled > std::numeric_limits<int32_t>::max()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(Quoted(text), " of ", total, " is too large; write a smaller percentage"));
+    return absl::InvalidArgumentError(absl::StrCat(QuotedStart(text), " of ", total,
+                                                   " is too large; write a smaller percentage"));
   }
   return static_cast<int32_t>(scaled);
 }
@@ -60,11 +59,11 @@ absl::StatusOr<absl::Duration> ParseGoDuration(absl::string_view text) {
   absl::Duration duration;
   if (!plain || !absl::ParseDuration(ascii, &duration)) {
     return absl::InvalidArgumentError(
-        absl::StrCat(Quoted(text), " is not a duration; write it like 1h30m, 10s or 250ms"));
+        absl::StrCat(QuotedStart(text), " is not a duration; write it like 1h30m, 10s or 250ms"));
   }
   if (absl::AbsDuration(duration) > absl::Nanoseconds(std::numeric_limits<int64_t>::max())) {
     return absl::InvalidArgumentError(
-        absl::StrCat(Quoted(text), " is too long; durations end at 292 years"));
+        absl::StrCat(QuotedStart(text), " is too long; durations end at 292 years"));
   }
   return duration;
 }
@@ -79,7 +78,7 @@ absl::StatusOr<google::protobuf::Timestamp> ParseTimestamp(absl::string_view tex
   if (!shape || !absl::ParseTime(absl::RFC3339_full, text, &time, &error) ||
       absl::ToUnixSeconds(time) < kFirstSecond || absl::ToUnixSeconds(time) > kLastSecond) {
     return absl::InvalidArgumentError(absl::StrCat(
-        Quoted(text), " is not a time; write it in RFC 3339 form, like 2026-01-31T12:00:00Z"));
+        QuotedStart(text), " is not a time; write it in RFC 3339 form, like 2026-01-31T12:00:00Z"));
   }
   return ToTimestamp(time);
 }
@@ -112,7 +111,7 @@ absl::StatusOr<std::string> DecodeBase64(absl::string_view text) {
   std::string bytes;
   if (!alphabet || compact.size() % 4 != 0 || !absl::Base64Unescape(compact, &bytes)) {
     return absl::InvalidArgumentError(
-        absl::StrCat(Quoted(text), " is not base64; encode it with: base64 -w0"));
+        absl::StrCat(QuotedStart(text), " is not base64; encode it with: base64 -w0"));
   }
   return bytes;
 }

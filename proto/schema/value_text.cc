@@ -52,4 +52,8 @@ std::string ShowPath(absl::string_view path) {
   return absl::StrCat(absl::Utf8SafeCEscape(path.substr(0, end)), "...");
 }
 
+std::string QuotedStart(absl::string_view text) {
+  return absl::StrCat("\"", text.substr(0, 64), text.size() > 64 ? "..." : "", "\"");
+}
+
 }  // namespace cluster

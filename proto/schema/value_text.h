@@ -13,4 +13,7 @@ std::string DescribeValue(const YamlNode& node);
 // A field path for a message: long map keys in it are cut.
 std::string ShowPath(absl::string_view path);
 
+// In quotes, the first 64 bytes as they are.
+std::string QuotedStart(absl::string_view text);
+
 }  // namespace cluster

@@ -10,8 +10,6 @@
 namespace cluster {
 namespace {
 
-constexpr int kLastPort = 65535;
-
 void CheckPort(const v1::ContainerPort& port, const Path& path, Findings* findings) {
   if (port.container_port() == 0) {
     findings->Add(path / "containerPort", "a port is missing; set containerPort to 1 to 65535");

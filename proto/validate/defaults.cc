@@ -6,13 +6,12 @@
 #include "proto/schema/kinds.h"
 #include "proto/schema/scalars.h"
 #include "proto/validate/image_name.h"
+#include "proto/validate/meta_rules.h"
 #include "proto/validate/name_rules.h"
 #include "proto/validate/validate.h"
 
 namespace cluster {
 namespace {
-
-using StringMap = google::protobuf::Map<std::string, std::string>;
 
 constexpr char kDefaultPart[] = "25%";
 

@@ -6,6 +6,9 @@
 
 namespace cluster {
 
+// Ports are 1 to this.
+inline constexpr int kLastPort = 65535;
+
 void CheckPodSpec(const v1::PodSpec& spec, const Path& path, Findings* findings);
 
 // One container, and nothing that several of them share.

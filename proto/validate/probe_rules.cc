@@ -10,11 +10,11 @@
 
 #include "proto/schema/signal_names.h"
 #include "proto/validate/name_rules.h"
+#include "proto/validate/pod_rules.h"
 
 namespace cluster {
 namespace {
 
-constexpr int kLastPort = 65535;
 constexpr size_t kMostPathBytes = 4096;
 
 void CheckNotNegative(int64_t value, const char* field, const Path& path, Findings* findings) {

@@ -4,7 +4,7 @@
 namespace cluster::oci {
 namespace {
 
-constexpr Flag kFlags[] = {
+constexpr Flag kDeleteFlags[] = {
     {"force", 'f', Flag::kSwitch, nullptr, "kill what runs; no error when there is no container"}};
 
 absl::StatusOr<int> RunDelete(const Call& call) {
@@ -24,7 +24,7 @@ absl::StatusOr<int> RunDelete(const Call& call) {
 }  // namespace
 
 const Command kDeleteCommand = {
-    "delete", "ID",  1,     1,        "remove a container and all that was made for it",
-    kFlags,   false, false, RunDelete};
+    "delete",     "ID",  1,     1,        "remove a container and all that was made for it",
+    kDeleteFlags, false, false, RunDelete};
 
 }  // namespace cluster::oci

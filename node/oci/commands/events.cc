@@ -17,7 +17,7 @@
 namespace cluster::oci {
 namespace {
 
-constexpr Flag kFlags[] = {
+constexpr Flag kEventsFlags[] = {
     {"stats", 0, Flag::kSwitch, nullptr, "print the statistics once"},
     {"interval", 0, Flag::kValue, "DURATION", "between statistics; default: 5s"}};
 
@@ -127,7 +127,7 @@ const Command kEventsCommand = {"events",
                                 1,
                                 1,
                                 "print statistics and kills for memory until the container ends",
-                                kFlags,
+                                kEventsFlags,
                                 false,
                                 false,
                                 RunEvents};

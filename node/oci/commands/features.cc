@@ -7,7 +7,7 @@
 namespace cluster::oci {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr const char* kMountOptions[] = {
     "async",          "atime",         "bind",         "copy-symlink",
@@ -28,10 +28,10 @@ constexpr const char* kMountOptions[] = {
     "suid",           "symfollow",     "sync",         "tmpcopyup",
     "unbindable"};
 
-Json Enabled(bool enabled) { return {{"enabled", enabled}}; }
+OrderedJson Enabled(bool enabled) { return {{"enabled", enabled}}; }
 
-Json LinuxFeatures() {
-  Json capabilities = Json::array();
+OrderedJson LinuxFeatures() {
+  OrderedJson capabilities = OrderedJson::array();
   for (int number = 0; number < CapabilityCount(); ++number) {
     capabilities.push_back(CapabilityName(number));
   }
@@ -64,14 +64,14 @@ Json LinuxFeatures() {
 }
 
 absl::StatusOr<int> RunFeatures(const Call&) {
-  const Json features = {
+  const OrderedJson features = {
       {"ociVersionMin", "1.0.0"},
       {"ociVersionMax", kSpecVersion},
       {"hooks",
        {"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}},
       {"mountOptions", kMountOptions},
       {"linux", LinuxFeatures()},
-      {"potentiallyUnsafeConfigAnnotations", Json::array()}};
+      {"potentiallyUnsafeConfigAnnotations", OrderedJson::array()}};
   RETURN_IF_ERROR(Print(absl::StrCat(features.dump(2), "\n")));
   return 0;
 }

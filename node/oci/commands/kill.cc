@@ -9,7 +9,7 @@
 namespace cluster::oci {
 namespace {
 
-constexpr Flag kFlags[] = {
+constexpr Flag kKillFlags[] = {
     {"all", 'a', Flag::kSwitch, nullptr, "signal every process of the container"}};
 
 absl::StatusOr<int> RunKill(const Call& call) {
@@ -30,7 +30,7 @@ const Command kKillCommand = {"kill",
                               1,
                               2,
                               "send a signal (default TERM) to a container's first process",
-                              kFlags,
+                              kKillFlags,
                               false,
                               false,
                               RunKill};

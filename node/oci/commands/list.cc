@@ -9,9 +9,9 @@
 namespace cluster::oci {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-constexpr Flag kFlags[] = {
+constexpr Flag kListFlags[] = {
     {"format", 'f', Flag::kValue, "table|json", "how to print them; default: table"},
     {"quiet", 'q', Flag::kSwitch, nullptr, "IDs alone"}};
 
@@ -66,15 +66,17 @@ absl::StatusOr<int> RunList(const Call& call) {
     RETURN_IF_ERROR(Print(Table(containers)));
     return 0;
   }
-  Json list = Json::array();
-  for (const Container& container : containers) list.push_back(Json::parse(container.Describe()));
+  OrderedJson list = OrderedJson::array();
+  for (const Container& container : containers) {
+    list.push_back(OrderedJson::parse(container.Describe()));
+  }
   RETURN_IF_ERROR(Print(absl::StrCat(list.dump(), "\n")));
   return 0;
 }
 
 }  // namespace
 
-const Command kListCommand = {"list", "",    0,     0,      "print the containers below --root",
-                              kFlags, false, false, RunList};
+const Command kListCommand = {"list",     "",    0,     0,      "print the containers below --root",
+                              kListFlags, false, false, RunList};
 
 }  // namespace cluster::oci

@@ -11,7 +11,7 @@
 namespace cluster::oci {
 namespace {
 
-constexpr Flag kFlags[] = {
+constexpr Flag kPsFlags[] = {
     {"format", 'f', Flag::kValue, "table|json", "how to print them; default: table"}};
 
 // The command line, or the name in brackets where there is none.
@@ -71,7 +71,7 @@ const Command kPsCommand = {"ps",
                             1,
                             64,
                             "print the processes of a container, as the host numbers them",
-                            kFlags,
+                            kPsFlags,
                             false,
                             false,
                             RunPs};

@@ -10,18 +10,18 @@
 namespace cluster::oci {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-constexpr Flag kFlags[] = {
+constexpr Flag kSpecFlags[] = {
     {"bundle", 'b', Flag::kValue, "DIR", "where to write it; default: the working directory"},
     {"rootless", 0, Flag::kSwitch, nullptr, "with a user namespace whose root is the caller"}};
 
-Json DefaultMount(const char* destination, const char* type, const char* source,
-                  std::vector<std::string> options) {
+OrderedJson DefaultMount(const char* destination, const char* type, const char* source,
+                         std::vector<std::string> options) {
   return {{"destination", destination}, {"type", type}, {"source", source}, {"options", options}};
 }
 
-Json DefaultProcess() {
+OrderedJson DefaultProcess() {
   const std::vector<std::string> capabilities = {"CAP_AUDIT_WRITE", "CAP_KILL",
                                                  "CAP_NET_BIND_SERVICE"};
   return {
@@ -36,8 +36,8 @@ Json DefaultProcess() {
       {"noNewPrivileges", true}};
 }
 
-Json DefaultMounts() {
-  return Json::array(
+OrderedJson DefaultMounts() {
+  return OrderedJson::array(
       {DefaultMount("/proc", "proc", "proc", {}),
        DefaultMount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}),
        DefaultMount("/dev/pts", "devpts", "devpts",
@@ -50,12 +50,12 @@ Json DefaultMounts() {
                     {"nosuid", "noexec", "nodev", "relatime", "ro"})});
 }
 
-Json DefaultLinux(bool rootless) {
-  Json namespaces = Json::array();
+OrderedJson DefaultLinux(bool rootless) {
+  OrderedJson namespaces = OrderedJson::array();
   for (const char* type : {"pid", "network", "ipc", "uts", "cgroup", "mount"}) {
     namespaces.push_back({{"type", type}});
   }
-  Json linux_ = {
+  OrderedJson linux_ = {
       {"resources", {{"devices", {{{"allow", false}, {"access", "rwm"}}}}}},
       {"namespaces", namespaces},
       {"maskedPaths",
@@ -72,12 +72,12 @@ Json DefaultLinux(bool rootless) {
 }
 
 absl::StatusOr<int> RunSpec(const Call& call) {
-  const Json spec = {{"ociVersion", kSpecVersion},
-                     {"process", DefaultProcess()},
-                     {"root", {{"path", "rootfs"}, {"readonly", true}}},
-                     {"hostname", "cluster-oci"},
-                     {"mounts", DefaultMounts()},
-                     {"linux", DefaultLinux(call.arguments.Has("rootless"))}};
+  const OrderedJson spec = {{"ociVersion", kSpecVersion},
+                            {"process", DefaultProcess()},
+                            {"root", {{"path", "rootfs"}, {"readonly", true}}},
+                            {"hostname", "cluster-oci"},
+                            {"mounts", DefaultMounts()},
+                            {"linux", DefaultLinux(call.arguments.Has("rootless"))}};
   const std::string path = absl::StrCat(call.arguments.Text("bundle", "."), "/config.json");
   auto file = OpenAt(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL, 0644);
   if (absl::IsAlreadyExists(file.status())) {
@@ -90,7 +90,7 @@ absl::StatusOr<int> RunSpec(const Call& call) {
 
 }  // namespace
 
-const Command kSpecCommand = {"spec", "",    0,     0,      "write a config.json to begin with",
-                              kFlags, false, false, RunSpec};
+const Command kSpecCommand = {"spec",     "",    0,     0,      "write a config.json to begin with",
+                              kSpecFlags, false, false, RunSpec};
 
 }  // namespace cluster::oci

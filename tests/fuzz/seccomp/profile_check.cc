@@ -14,8 +14,6 @@
 namespace cluster::node {
 namespace {
 
-constexpr uint32_t kX32Bit = 0x40000000;
-
 uint32_t Number(const FilterVerdict& verdict) {
   static const std::map<FilterAction, uint32_t> kActions = {
       {FilterAction::kKillProcess, SECCOMP_RET_KILL_PROCESS},
