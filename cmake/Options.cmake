@@ -1,6 +1,10 @@
 # Compiler, linker and sanitizer settings, shared by every target of ours through cluster_options.
 set(CLUSTER_SANITIZE "" CACHE STRING "Sanitizers for every target of ours, e.g. address,undefined")
 option(CLUSTER_FUZZ "Build the libFuzzer targets (clang only)" OFF)
+# Headers cost more than what stands below them, and together they are read once. Where this is off
+# each source proves that it includes what it uses.
+option(CLUSTER_UNITY "Compile the sources of a library or program some at a time" OFF)
+set(CLUSTER_UNITY_BATCH 10 CACHE STRING "How many of them at most; 0 = all of a target")
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)

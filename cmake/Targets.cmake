@@ -1,5 +1,20 @@
 # One small static library per folder, sources listed; one test program per unit under test.
 
+# cluster_unity(TARGET)   with CLUSTER_UNITY: its sources in batches of about one size
+function(cluster_unity name)
+  get_target_property(sources ${name} SOURCES)
+  list(LENGTH sources count)
+  if(NOT CLUSTER_UNITY OR count LESS 2)
+    return()
+  endif()
+  set(batch ${CLUSTER_UNITY_BATCH})
+  if(batch GREATER 0)
+    math(EXPR batches "(${count} + ${batch} - 1) / ${batch}")
+    math(EXPR batch "(${count} + ${batches} - 1) / ${batches}")
+  endif()
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${batch})
+endfunction()
+
 # cluster_library(NAME SOURCES a.cc ... DEPS lib ...)
 function(cluster_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
@@ -8,6 +23,7 @@ function(cluster_library name)
   if(TARGET cluster_pch)
     target_precompile_headers(${name} REUSE_FROM cluster_pch)
   endif()
+  cluster_unity(${name})
 endfunction()
 
 # cluster_binary(NAME SOURCES main.cc DEPS lib ...)
@@ -15,6 +31,23 @@ function(cluster_binary name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} cluster_options)
+  cluster_unity(${name})
+endfunction()
+
+# cluster_test_sources(TARGET)   what all that stands on googletest is compiled with
+function(cluster_test_sources name)
+  # Its flags and definitions too: a compiler takes a precompiled header only with those it was made with.
+  target_link_libraries(${name} PRIVATE cluster_test_pch)
+  target_precompile_headers(${name} REUSE_FROM cluster_test_pch)
+endfunction()
+
+# cluster_test_library(NAME SOURCES a.cc ... DEPS lib ...)   what several tests share
+function(cluster_test_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS} cluster_options)
+  cluster_test_sources(${name})
+  cluster_unity(${name})
 endfunction()
 
 # cluster_test(NAME LABEL unit|property|contract|integration|root|e2e|sim SOURCES a_test.cc ... DEPS lib ... [TIMEOUT s] [SERIAL]
@@ -27,6 +60,7 @@ function(cluster_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main cluster_options)
+  cluster_test_sources(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name} ${ARG_ARGS})
   if(ARG_PROGRAMS)
