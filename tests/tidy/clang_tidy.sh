@@ -1,15 +1,25 @@
 #!/usr/bin/env bash
 # clang-tidy's short allow-list (.clang-tidy) over every source of the programs, with a compilation database
-# that leaves g++'s precompiled headers out. Results of unchanged files are kept in the build tree.
+# that leaves g++'s precompiled headers out. The sources of a library or program are looked at as one, so that
+# the headers below them, which are most of the work, are read once. Results of unchanged ones are kept in the
+# build tree.
 set -euo pipefail
 source_dir=$1 build_dir=$2
 tree=$build_dir/tidy
 cmake -S "$source_dir" -B "$tree" -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang \
-  -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON -DCLUSTER_TIDY=ON >"$build_dir/tidy-configure.log" 2>&1 ||
+  -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON -DCLUSTER_UNITY=ON -DCLUSTER_UNITY_BATCH=0 >"$build_dir/tidy-configure.log" 2>&1 ||
   { cat "$build_dir/tidy-configure.log"; exit 1; }
 # The generated headers of the schema are all that sources include from a build tree.
 mkdir -p "$tree/proto"
 cp -r "$build_dir/proto/cluster" "$tree/proto/"
+
+# What CMake put together, or the source that stands alone.
+sources_of() {
+  case $1 in
+    */Unity/*) sed -n 's/^#include "\(.*\)"$/\1/p' "$1" ;;
+    *) echo "$1" ;;
+  esac
+}
 
 check() {
   local file=$1 stamp=$2
@@ -25,11 +35,14 @@ headers=$(find base proto controller node cli tests -name '*.h' -print0 | sort -
 mkdir -p "$tree/passed"
 failed=0
 todo=()
-while IFS= read -r file; do
-  stamp=$tree/passed/$(printf '%s %s %s' "$rules" "$headers" "$(sha256sum <"$file")" | sha256sum | cut -c1-32)
+# The largest first: nothing long is left for the end.
+while read -r _ file; do
+  texts=$(sources_of "$file" | xargs -d '\n' sha256sum)
+  stamp=$tree/passed/$(printf '%s %s %s' "$rules" "$headers" "$texts" | sha256sum | cut -c1-32)
   [ -e "$stamp" ] || todo+=("$file" "$stamp" "$tree")
 done < <(grep -o '"file": "[^"]*"' "$tree/compile_commands.json" | cut -d'"' -f4 | sort -u |
-         grep -E "^$source_dir/(base|proto/(schema|validate)|controller|node|cli)/" | grep -v '/pch.cc$')
+         grep -E "^($source_dir|$tree)/(base|proto/(schema|validate)|controller|node|cli)/" | grep -v '/pch.cc$' |
+         while IFS= read -r file; do echo "$(sources_of "$file" | wc -l) $file"; done | sort -k1,1nr -k2)
 [ ${#todo[@]} -eq 0 ] && { echo "nothing changed"; exit 0; }
 printf '%s\0' "${todo[@]}" | xargs -0 -n 3 -P "$(nproc)" bash -c 'check "$@"' check || failed=1
 exit $failed

@@ -147,6 +147,25 @@ TEST(Style, BannedCallsHaveAReplacement) {
   }
 }
 
+// clang-tidy says so only of a source that it looks at by itself.
+TEST(Style, UsingDeclarationsAreUsed) {
+  const std::regex declaration("^using (?:\\w+::)+(\\w+);$");
+  for (const Source& source : Sources()) {
+    if (!EndsWith(source.path, ".cc")) continue;
+    for (size_t i = 0; i < source.lines.size(); ++i) {
+      std::smatch match;
+      if (!std::regex_search(source.lines[i], match, declaration)) continue;
+      const std::regex name("\\b" + match[1].str() + "\\b");
+      bool used = false;
+      for (size_t j = 0; j < source.lines.size() && !used; ++j) {
+        const std::string code = source.lines[j].substr(0, source.lines[j].find("//"));
+        used = j != i && std::regex_search(code, name);
+      }
+      EXPECT_TRUE(used) << At(source, i) << ": nothing here uses it";
+    }
+  }
+}
+
 // No class named for what it is not, no room named for leftovers.
 TEST(Style, NamesSayWhatAThingIs) {
   const std::regex vague("^\\s*(class|struct) \\w*(Manager|Helper|Util|Info|Impl)\\b");

@@ -15,7 +15,6 @@ namespace cluster::store {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 const char* const kFiles[] = {"store.db", "store.db-wal", "store.db-head"};
