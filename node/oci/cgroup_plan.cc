@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -320,6 +321,33 @@ std::vector<DeviceRule> DefaultDeviceRules() {
   for (const auto& [major, minor] : kDevices) rules.push_back({true, 'c', major, minor, "rwm"});
   rules.push_back({true, 'c', 136, -1, "rwm"});  // pseudo terminals
   return rules;
+}
+
+std::optional<node::DeviceRules> PlanDeviceProgram(const CgroupLayout& layout,
+                                                   const std::vector<DeviceRule>& rules) {
+  if (layout.V1Of("devices") != nullptr) return std::nullopt;
+  const auto number = [](int64_t value) -> std::optional<uint32_t> {
+    if (value < 0) return std::nullopt;
+    return static_cast<uint32_t>(value);
+  };
+  node::DeviceRules planned;
+  for (const DeviceRule& rule : rules) {
+    const node::DeviceKind kind = rule.type == 'c'   ? node::DeviceKind::kChar
+                                  : rule.type == 'b' ? node::DeviceKind::kBlock
+                                                     : node::DeviceKind::kAny;
+    const node::DeviceRule one = {rule.allow,
+                                  kind,
+                                  number(rule.major),
+                                  number(rule.minor),
+                                  absl::StrContains(rule.access, 'r'),
+                                  absl::StrContains(rule.access, 'w'),
+                                  absl::StrContains(rule.access, 'm')};
+    const bool adds = !rule.allow || planned != node::AllDevices();
+    // What came before it decides nothing any more.
+    if (one == node::AllDevices().front()) planned.clear();
+    if (adds) planned.push_back(one);
+  }
+  return planned;
 }
 
 std::string DeviceLine(const DeviceRule& rule) {

@@ -2,11 +2,13 @@
 // applied by cgroup_group.h. Kernel documentation: admin-guide/cgroup-v1, cgroup-v2.rst.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 
+#include "node/cgroup/device_rules.h"
 #include "node/cgroup/layout.h"
 #include "node/oci/resources.h"
 
@@ -31,6 +33,11 @@ struct GroupWrite {
 // The devices that every container may use (runtime-spec, "Default Devices"), as rules that follow
 // those of config.json.
 std::vector<DeviceRule> DefaultDeviceRules();
+
+// The device rules as those of a program for the v2 group; none where a v1 controller has them, for
+// which PlanResources has the writes. AllDevices when nothing is denied.
+std::optional<node::DeviceRules> PlanDeviceProgram(const node::CgroupLayout& layout,
+                                                   const std::vector<DeviceRule>& rules);
 
 // In the order in which to write. Device rules on v2 are a program and not part of it.
 // FailedPrecondition: the machine has no hierarchy with a controller that is asked for.

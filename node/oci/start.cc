@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/status.h"
+#include "node/cgroup/device_program.h"
 #include "node/init/sys.h"
 #include "node/init/text.h"
 #include "node/oci/container.h"
@@ -86,8 +87,9 @@ absl::Status ContainerStart::Load() {
                        bundle_.config.process->capabilities.value_or(Capabilities()).bounding));
   }
   ASSIGN_OR_RETURN(layout_, node::DiscoverCgroups());
-  ASSIGN_OR_RETURN(writes_,
-                   PlanResources(layout_, WithDefaultDevices(bundle_.config.linux_.resources)));
+  const Resources resources = WithDefaultDevices(bundle_.config.linux_.resources);
+  ASSIGN_OR_RETURN(writes_, PlanResources(layout_, resources));
+  devices_ = PlanDeviceProgram(layout_, resources.devices);
   return absl::OkStatus();
 }
 
@@ -168,6 +170,10 @@ absl::Status ContainerStart::Equip() {
   }
   RETURN_IF_ERROR(group_->MakeRest());
   RETURN_IF_ERROR(group_->Apply(writes_));
+  if (devices_) {
+    RETURN_IF_ERROR(Annotate(node::DevicePrograms().Attach(group_->unified_fd(), *devices_),
+                             "linux.resources.devices"));
+  }
   ASSIGN_OR_RETURN(const std::vector<UniqueFd> tasks, group_->OpenTasks());
   std::vector<int> fds;
   for (const UniqueFd& fd : tasks) fds.push_back(fd.get());

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,7 @@ class ContainerStart {
   Bundle bundle_;
   node::CgroupLayout layout_;
   std::vector<GroupWrite> writes_;
+  std::optional<node::DeviceRules> devices_;
   SeccompFilter seccomp_;
   State state_;
   std::unique_ptr<ContainerDirectory> directory_;

@@ -168,6 +168,22 @@ TEST(OciCgroupPlan, DeviceRulesKeepTheirOrder) {
       {false, 'a', -1, -1, "rwm"}, {true, 'c', 1, 3, "rw"}, {true, 'b', 8, -1, "r"}};
   EXPECT_THAT(Plan(V1(), resources), ElementsAre("devices.deny=a *:* rwm", "devices.allow=c 1:3 rw",
                                                  "devices.allow=b 8:* r"));
+  EXPECT_EQ(PlanDeviceProgram(V1(), resources.devices), std::nullopt);
+  EXPECT_THAT(Plan(V2(), resources), ElementsAre());
+  const node::DeviceRules program = PlanDeviceProgram(V2(), resources.devices).value();
+  std::vector<std::string> lines;
+  for (const node::DeviceRule& rule : program) {
+    lines.push_back((rule.allow ? "+" : "-") + node::DeviceText(rule));
+  }
+  EXPECT_THAT(lines, ElementsAre("-a *:* rwm", "+c 1:3 rw", "+b 8:* r"));
+}
+
+TEST(OciCgroupPlan, AProgramThatAllowsEverythingIsNone) {
+  const DeviceRule nothing = {false, 'a', -1, -1, "rwm"};
+  const DeviceRule all = {true, 'a', -1, -1, "rwm"};
+  const DeviceRule null = {true, 'c', 1, 3, "rwm"};
+  EXPECT_EQ(PlanDeviceProgram(V2(), {nothing, all, null}), node::AllDevices());
+  EXPECT_NE(PlanDeviceProgram(V2(), {all, nothing, null}), node::AllDevices());
 }
 
 TEST(OciCgroupPlan, UnifiedGoesToV2Alone) {
