@@ -59,6 +59,8 @@ const Command* FindCommand(absl::string_view name);
 
 // Writes `text` to standard output.
 absl::Status Print(absl::string_view text);
+// A file, or standard input when the path is "-".
+absl::StatusOr<std::string> ReadInput(const std::string& path);
 
 inline absl::StatusOr<Container> OpenContainer(const Call& call, Container::Locking locking) {
   return Container::Open(call.root, call.arguments.rest()[0], locking);

@@ -17,7 +17,7 @@ absl::StatusOr<Process> ProcessOf(const Call& call, const Process& base) {
     return ExecProcessOf(call.arguments, {words.begin() + 1, words.end()}, base);
   }
   const std::string path = call.arguments.Text("process");
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path == "-" ? "/dev/stdin" : path));
+  ASSIGN_OR_RETURN(const std::string text, ReadInput(path));
   std::vector<std::string> warnings;
   auto process = ReadProcess(text, &warnings);
   if (!process.ok()) return Annotate(process.status(), path);

@@ -1,7 +1,15 @@
+#include <unistd.h>
+
 #include "base/file.h"
+#include "base/status.h"
 #include "node/oci/commands/command.h"
 
 namespace cluster::oci {
+namespace {
+
+constexpr size_t kMostInput = 16 << 20;
+
+}  // namespace
 
 absl::Span<const Command* const> Commands() {
   static const Command* const kAll[] = {
@@ -19,5 +27,18 @@ const Command* FindCommand(absl::string_view name) {
 }
 
 absl::Status Print(absl::string_view text) { return WriteAll(1, text); }
+
+absl::StatusOr<std::string> ReadInput(const std::string& path) {
+  if (path != "-") return ReadFile(path);
+  std::string text;
+  char buffer[16384];
+  for (;;) {
+    const ssize_t got = ::read(0, buffer, sizeof buffer);
+    if (got == 0) return text;
+    if (got < 0 && errno != EINTR) return ErrnoStatus("read", "standard input");
+    if (got > 0) text.append(buffer, static_cast<size_t>(got));
+    if (text.size() > kMostInput) return absl::ResourceExhaustedError("standard input: too long");
+  }
+}
 
 }  // namespace cluster::oci

@@ -13,7 +13,7 @@ namespace {
 absl::StatusOr<Resources> BaseOf(const Call& call) {
   const std::string path = call.arguments.Text("resources");
   if (path.empty()) return Resources();
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path == "-" ? "/dev/stdin" : path));
+  ASSIGN_OR_RETURN(const std::string text, ReadInput(path));
   auto resources = ReadResources(text);
   if (!resources.ok()) return Annotate(resources.status(), path);
   // Callers hand all of a container's resources on and mean the numbers: the devices stay as they
