@@ -121,7 +121,7 @@ wanted_programs() {
   for word in $(cut -d ' ' -f 1 "$work/programs" | sort -u); do
     [ -x "$build/${word#/cluster/}" ] && echo "$build/${word#/cluster/}"
   done
-  find "$build/bin" -maxdepth 1 -type f -perm -u+x -name 'cluster-init*'
+  find "$build/bin" -maxdepth 1 -type f -perm -u+x \( -name 'cluster-init*' -o -name cluster-oci \)
   for word in test_agent container_probe; do
     [ -x "$build/tests/$word" ] && echo "$build/tests/$word"
   done

@@ -192,8 +192,9 @@ TEST_F(OciExec, InTheForegroundATerminalIsServed) {
 TEST_F(OciExec, UpdateChangesWhatTheContainerMayUse) {
   StartSleeping();
   EXPECT_EQ(Call({"update", "--memory", "64m", "--pids-limit", "9", "c"}).code, 0);
-  EXPECT_EQ(ReadFile(GroupDirectory("memory") + "/memory.limit_in_bytes").value(), "67108864\n");
-  EXPECT_EQ(ReadFile(GroupDirectory("pids") + "/pids.max").value(), "9\n");
+  const auto limit = [this] { return ReadGroup("memory", "memory.limit_in_bytes", "memory.max"); };
+  EXPECT_EQ(limit(), "67108864\n");
+  EXPECT_EQ(ReadGroup("pids", "pids.max", "pids.max"), "9\n");
   // Both raised and both lowered: the kernel wants them in different orders.
   EXPECT_EQ(Call({"update", "--resources", "-", "c"},
                  R"({"memory": {"limit": 134217728, "swap": 134217728}})")
@@ -203,7 +204,7 @@ TEST_F(OciExec, UpdateChangesWhatTheContainerMayUse) {
                  R"({"memory": {"limit": 33554432, "swap": 67108864}})")
                 .code,
             0);
-  EXPECT_EQ(ReadFile(GroupDirectory("memory") + "/memory.limit_in_bytes").value(), "33554432\n");
+  EXPECT_EQ(limit(), "33554432\n");
   EXPECT_EQ(Call({"update", "--memory", "lots", "c"}).code, 1);
 }
 

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -287,12 +288,16 @@ TEST_F(OciLife, Row25_AGroupInUseOrFrozenIsRefused) {
   SetCommand("true");
   const std::string taken = GroupDirectory("freezer");
   fs::create_directories(taken);
-  node::WriteTestFile(taken + "/freezer.state", "FROZEN");
+  const auto write = [&taken](const std::string& file, const std::string& value) {
+    EXPECT_TRUE(WriteControlAt(AT_FDCWD, taken + file, value).ok()) << file;
+  };
+  const std::string state = IsPureV2() ? "/cgroup.freeze" : "/freezer.state";
+  write(state, IsPureV2() ? "1" : "FROZEN");
   EXPECT_THAT(Create().err, HasSubstr("exists and is frozen"));
-  node::WriteTestFile(taken + "/freezer.state", "THAWED");
-  node::WriteTestFile(taken + "/cgroup.procs", absl::StrCat(getpid()));
+  write(state, IsPureV2() ? "0" : "THAWED");
+  write("/cgroup.procs", absl::StrCat(getpid()));
   EXPECT_THAT(Create().err, HasSubstr("exists and holds processes"));
-  node::WriteTestFile("/sys/fs/cgroup/freezer/cgroup.procs", absl::StrCat(getpid()));
+  write("/../../cgroup.procs", absl::StrCat(getpid()));
   EXPECT_EQ(rmdir(taken.c_str()), 0);
 }
 

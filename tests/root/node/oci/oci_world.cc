@@ -161,6 +161,14 @@ std::string OciWorld::AwaitFile(const std::string& path) {
   }
 }
 
+bool OciWorld::IsPureV2() { return fs::exists("/sys/fs/cgroup/cgroup.procs"); }
+
+std::string OciWorld::ReadGroup(const std::string& controller, const std::string& v1,
+                                const std::string& v2) const {
+  const std::string directory = GroupDirectory(controller) + "/";
+  return ReadFile(directory + (IsPureV2() ? v2 : v1)).value_or("none\n");
+}
+
 std::string OciWorld::GroupDirectory(const std::string& controller) const {
   const std::string v1 = absl::StrCat("/sys/fs/cgroup/", controller);
   return absl::StrCat(fs::exists(v1 + "/tasks") ? v1 : "/sys/fs/cgroup", group());

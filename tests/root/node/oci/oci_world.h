@@ -57,6 +57,11 @@ class OciWorld : public ::testing::Test {
   std::string group() const { return parent_ + "/c"; }
   // Its directory in the hierarchy of a v1 controller, or the v2 tree of a machine without.
   std::string GroupDirectory(const std::string& controller) const;
+  // What a control file there holds, by its name in v1 and in v2; "none" without.
+  std::string ReadGroup(const std::string& controller, const std::string& v1,
+                        const std::string& v2) const;
+  // No v1 hierarchies here.
+  static bool IsPureV2();
   static std::string Program();
 
  private:
