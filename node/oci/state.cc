@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
+#include "base/json_number.h"
 #include "base/status.h"
 #include "node/init/sys.h"
 
@@ -55,14 +56,14 @@ std::string EncodeState(const State& state) {
 absl::StatusOr<State> DecodeState(const std::string& text) {
   try {
     const OrderedJson json = OrderedJson::parse(text);
-    if (json.at("version").get<int>() != kStateVersion) {
+    if (WholeNumber<int>(json.at("version")) != kStateVersion) {
       return absl::InternalError("state.json was written by another version of this program");
     }
     State state;
     json.at("ociVersion").get_to(state.version);
     json.at("id").get_to(state.id);
-    json.at("pid").get_to(state.pid);
-    json.at("startTime").get_to(state.start_time);
+    state.pid = WholeNumber<int>(json.at("pid"));
+    state.start_time = WholeNumber<uint64_t>(json.at("startTime"));
     json.at("bootId").get_to(state.boot_id);
     json.at("created").get_to(state.created);
     json.at("bundle").get_to(state.bundle);

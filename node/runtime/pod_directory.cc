@@ -13,6 +13,7 @@
 #include "nlohmann/json.hpp"
 
 #include "base/file.h"
+#include "base/json_number.h"
 #include "base/status.h"
 #include "node/init/text.h"
 #include "node/runtime/id_ranges.h"
@@ -34,20 +35,23 @@ json ResourcesToJson(const Resources& r) {
                       r.pids_limit, hugepages, r.memory_high, r.io_weight, disks});
 }
 
+int64_t Amount(const json& j) { return WholeNumber<int64_t>(j); }
+
 Resources ResourcesFromJson(const json& j) {
   Resources r;
-  r.cpu_request_milli = j.at(0);
-  r.cpu_limit_milli = j.at(1);
-  r.memory_request = j.at(2);
-  r.memory_limit = j.at(3);
-  r.pids_limit = j.at(4);
+  r.cpu_request_milli = Amount(j.at(0));
+  r.cpu_limit_milli = Amount(j.at(1));
+  r.memory_request = Amount(j.at(2));
+  r.memory_limit = Amount(j.at(3));
+  r.pids_limit = Amount(j.at(4));
   // A record of an earlier version ends here.
   if (j.size() == 5) return r;
-  for (const json& pages : j.at(5)) r.hugepages[pages.at(0)] = pages.at(1);
-  r.memory_high = j.at(6);
-  r.io_weight = j.at(7);
+  for (const json& pages : j.at(5)) r.hugepages[pages.at(0)] = Amount(pages.at(1));
+  r.memory_high = Amount(j.at(6));
+  r.io_weight = WholeNumber<decltype(r.io_weight)>(j.at(7));
   for (const json& d : j.at(8)) {
-    r.disks.push_back({d.at(0), d.at(1), d.at(2), d.at(3), d.at(4), d.at(5), d.at(6)});
+    r.disks.push_back({d.at(0), WholeNumber<uint32_t>(d.at(1)), WholeNumber<uint32_t>(d.at(2)),
+                       Amount(d.at(3)), Amount(d.at(4)), Amount(d.at(5)), Amount(d.at(6))});
   }
   return r;
 }
@@ -329,10 +333,11 @@ absl::StatusOr<SandboxSpec> DecodeSandbox(absl::string_view text) {
     spec.name_space = record.at("namespace");
     spec.name = record.at("name");
     spec.hostname = record.at("hostname");
-    spec.qos = static_cast<Qos>(record.at("qos").get<int>());
+    spec.qos = static_cast<Qos>(WholeNumber<int>(record.at("qos")));
     spec.resources = ResourcesFromJson(record.at("resources"));
     for (const json& port : record.at("hostPorts")) {
-      spec.host_ports.push_back({port.at(0), port.at(1), port.at(2), port.at(3)});
+      spec.host_ports.push_back({port.at(0), WholeNumber<uint16_t>(port.at(1)),
+                                 WholeNumber<uint16_t>(port.at(2)), port.at(3)});
     }
     for (const json& line : record.at("hosts")) spec.extra_hosts_lines.push_back(line);
     spec.resolv_conf = record.at("resolvConf");

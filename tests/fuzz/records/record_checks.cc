@@ -5,19 +5,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
-#include "node/oci/config.h"
-#include "node/oci/state.h"
 #include "node/runtime/pod_directory.h"
 #include "node/session/log_line.h"
 
 namespace cluster::node {
 namespace {
-
-std::string Refusal(const absl::Status& status) {
-  if (status.ok()) return "";
-  if (!absl::IsInvalidArgument(status)) return absl::StrCat("refused as ", status.ToString());
-  return status.message().empty() ? "refused without a word" : "";
-}
 
 std::string Shown(const std::vector<absl::string_view>& lines, LogFormatter::Options options) {
   LogFormatter formatter(options);
@@ -37,17 +29,6 @@ bool Within(absl::string_view part, absl::string_view whole) {
 
 }  // namespace
 
-std::string FindConfigFlaw(absl::string_view text) {
-  std::vector<std::string> warnings;
-  for (const absl::Status& status :
-       {oci::ReadConfig(text).status(), oci::ReadProcess(text, &warnings).status(),
-        oci::ReadResources(text).status()}) {
-    const std::string flaw = Refusal(status);
-    if (!flaw.empty()) return flaw;
-  }
-  return "";
-}
-
 std::string FindStateFlaw(absl::string_view text) {
   ContainerState state;
   ParseInstanceFile(text, &state);
@@ -56,12 +37,6 @@ std::string FindStateFlaw(absl::string_view text) {
     const auto again = DecodeSandbox(once);
     if (!again.ok()) return absl::StrCat("cannot read back ", once);
     if (EncodeSandbox(*again) != once) return absl::StrCat("reads otherwise: ", once);
-  }
-  if (const auto read = oci::DecodeState(std::string(text)); read.ok()) {
-    const std::string once = oci::EncodeState(*read);
-    const auto again = oci::DecodeState(once);
-    if (!again.ok()) return absl::StrCat("cannot read back ", once);
-    if (oci::EncodeState(*again) != once) return absl::StrCat("reads otherwise: ", once);
   }
   return "";
 }

@@ -1,4 +1,4 @@
-// What must hold for texts that the node reads back or is handed: each check returns what is wrong,
+// What must hold for texts that the node reads back: each check returns what is wrong,
 // or "". A crash, a sanitizer's finding or a hang are what a fuzzer looks for besides.
 #pragma once
 
@@ -8,8 +8,6 @@
 
 namespace cluster::node {
 
-// config.json of an OCI bundle, and parts of it: read, or refused with a sentence.
-std::string FindConfigFlaw(absl::string_view text);
 // Records of containers and sandboxes: what is read is written as it was read.
 std::string FindStateFlaw(absl::string_view text);
 // A container's log: nothing is shown that is not in it, and no more than was asked for.
