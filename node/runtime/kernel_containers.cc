@@ -273,7 +273,10 @@ absl::StatusOr<std::vector<ContainerState>> KernelRuntime::StatesOf(const std::s
   // The files first: what cluster-init says of the same instance is newer.
   for (const ContainerState& state : RecordedStates(uid)) add(state);
   if (records.ok()) {
-    for (const InitRecord& record : *records) add(StateOf(record));
+    for (const InitRecord& record : *records) {
+      // Nothing of it has run yet, and it may be taken back: then there never was one.
+      if (record.phase != init::Phase::kStarting) add(StateOf(record));
+    }
   }
   std::vector<ContainerState> states;
   for (auto& [name, state] : newest) {
