@@ -42,21 +42,46 @@ absl::Status Unblock(const ExecProcess& process) {
 // How long what was killed may take to be gone before its group is left to the container's end.
 constexpr absl::Duration kNestPatience = absl::Seconds(1);
 
+// A command's group of its own, if it has one: gone when it is empty, at the latest once whatever
+// was killed in there has ended.
+class OwnGroup {
+ public:
+  // `cgroups` and `sweeper` outlive it.
+  OwnGroup(std::optional<CgroupGroup> group, CgroupTree* cgroups, Strand* sweeper)
+      : group_(group.has_value() ? std::make_shared<CgroupGroup>(*std::move(group)) : nullptr),
+        cgroups_(cgroups),
+        sweeper_(sweeper) {}
+  OwnGroup(OwnGroup&&) = default;
+  OwnGroup& operator=(OwnGroup&&) = delete;
+  ~OwnGroup() {
+    if (group_ == nullptr || cgroups_->RemoveNest(*group_).ok() || may_stay_) return;
+    sweeper_->Post([group = group_, cgroups = cgroups_] {
+      absl::Status removed = group->AwaitEmpty(kNestPatience);
+      if (removed.ok()) removed = cgroups->RemoveNest(*group);
+      if (!removed.ok()) LOG_WARN("{}: {}", group->path(), std::string(removed.message()));
+    });
+  }
+
+  const CgroupGroup* get() const { return group_.get(); }
+  // What the command leaves behind on purpose stays until its container ends.
+  void LetStay() { may_stay_ = true; }
+  absl::Status Kill() {
+    may_stay_ = false;
+    return group_ == nullptr ? absl::OkStatus() : group_->Kill();
+  }
+
+ private:
+  std::shared_ptr<CgroupGroup> group_;
+  CgroupTree* const cgroups_;
+  Strand* const sweeper_;
+  bool may_stay_ = false;
+};
+
 class KernelExec : public ExecProcess {
  public:
-  // `nest`: the command's own group, if it has one. `cgroups` and `sweeper` outlive the process.
-  KernelExec(InitClient client, std::optional<CgroupGroup> nest, CgroupTree* cgroups,
-             Strand* sweeper)
-      : client_(std::move(client)), nest_(std::move(nest)), cgroups_(cgroups), sweeper_(sweeper) {}
-  ~KernelExec() override {
-    // Busy: what a command leaves behind on purpose stays until its container ends.
-    if (!nest_.has_value() || cgroups_->RemoveNest(*nest_).ok() || !killed_) return;
-    auto nest = std::make_shared<CgroupGroup>(*std::move(nest_));
-    sweeper_->Post([nest, cgroups = cgroups_] {
-      absl::Status removed = nest->AwaitEmpty(kNestPatience);
-      if (removed.ok()) removed = cgroups->RemoveNest(*nest);
-      if (!removed.ok()) LOG_WARN("{}: {}", nest->path(), std::string(removed.message()));
-    });
+  KernelExec(InitClient client, OwnGroup group)
+      : client_(std::move(client)), group_(std::move(group)) {
+    group_.LetStay();
   }
 
   absl::Status Resize(TerminalSize size) override {
@@ -69,8 +94,7 @@ class KernelExec : public ExecProcess {
   absl::StatusOr<int> Wait() override { return client_.WaitExec(); }
   int end_fd() const override { return client_.fd(); }
   void Kill() override {
-    killed_ = true;
-    const absl::Status ended = nest_.has_value() ? nest_->Kill() : absl::OkStatus();
+    const absl::Status ended = group_.Kill();
     if (!ended.ok()) LOG_WARN("kill of a command: {}", std::string(ended.message()));
     const absl::Status sent = client_.KillExec();
     // Then cluster-init is gone, and the command with it.
@@ -79,17 +103,14 @@ class KernelExec : public ExecProcess {
 
  private:
   InitClient client_;  // sending and receiving do not touch each other
-  std::optional<CgroupGroup> nest_;
-  CgroupTree* const cgroups_;
-  Strand* const sweeper_;
-  bool killed_ = false;
+  OwnGroup group_;
 };
 
 // Where a command belongs: the container's groups, but for the one in which it has its own.
 absl::StatusOr<std::vector<UniqueFd>> TasksOf(const CgroupGroup& container,
-                                              const std::optional<CgroupGroup>& nest) {
+                                              const CgroupGroup* nest) {
   ASSIGN_OR_RETURN(std::vector<UniqueFd> tasks, container.OpenTasks());
-  if (!nest.has_value() || nest->unified_fd() >= 0) return tasks;
+  if (nest == nullptr || nest->unified_fd() >= 0) return tasks;
   // Entered last, so that it wins over the container's group of the same hierarchy.
   ASSIGN_OR_RETURN(std::vector<UniqueFd> own, nest->OpenTasks());
   for (UniqueFd& fd : own) tasks.push_back(std::move(fd));
@@ -141,7 +162,8 @@ absl::StatusOr<std::unique_ptr<ExecProcess>> KernelRuntime::Exec(const ExecSpec&
   if (!spec.group.empty()) {
     ASSIGN_OR_RETURN(nest, options_.cgroups->MakeNest(spec.pod_uid, leaf, spec.group));
   }
-  ASSIGN_OR_RETURN(std::vector<UniqueFd> tasks, TasksOf(group, nest));
+  OwnGroup own(std::move(nest), options_.cgroups, &sweeper_);
+  ASSIGN_OR_RETURN(std::vector<UniqueFd> tasks, TasksOf(group, own.get()));
   ASSIGN_OR_RETURN(Pipe in, MakePipe());
   ASSIGN_OR_RETURN(Pipe out, MakePipe());
   ASSIGN_OR_RETURN(Pipe err, MakePipe());
@@ -154,16 +176,11 @@ absl::StatusOr<std::unique_ptr<ExecProcess>> KernelRuntime::Exec(const ExecSpec&
   request.stdio[0] = spec.stdin ? in.read.get() : null_.get();
   request.stdio[1] = out.write.get();
   request.stdio[2] = err.write.get();
-  request.cgroup2 = nest.has_value() ? nest->unified_fd() : group.unified_fd();
+  request.cgroup2 = own.get() != nullptr ? own.get()->unified_fd() : group.unified_fd();
   request.tasks = NumbersOf(tasks);
   auto started = init.Exec(request);
-  if (!started.ok()) {
-    // Nothing of it runs.
-    if (nest.has_value()) (void)options_.cgroups->RemoveNest(*nest);
-    return started.status();
-  }
-  auto process =
-      std::make_unique<KernelExec>(std::move(init), std::move(nest), options_.cgroups, &sweeper_);
+  if (!started.ok()) return started.status();
+  auto process = std::make_unique<KernelExec>(std::move(init), std::move(own));
   if (spec.tty) {
     process->stdout_fd = std::move(started->terminal);
   } else {
@@ -171,7 +188,11 @@ absl::StatusOr<std::unique_ptr<ExecProcess>> KernelRuntime::Exec(const ExecSpec&
     process->stdout_fd = std::move(out.read);
     process->stderr_fd = std::move(err.read);
   }
-  RETURN_IF_ERROR(Unblock(*process));
+  const absl::Status unblocked = Unblock(*process);
+  if (!unblocked.ok()) {
+    process->Kill();
+    return unblocked;
+  }
   return process;
 }
 
