@@ -347,17 +347,21 @@ absl::Status KernelRuntime::RecoverPod(RecoveredPod& pod, absl::Time deadline) {
     if (!killed.ok()) LOG_WARN("pod {}: {}", uid, std::string(killed.message()));
   } else if (!adopted.ok()) {
     LOG_WARN("pod {}: {}", uid, std::string(adopted.message()));
-    MutexLock lock(&mutex_);
-    unadopted_.insert(uid);
   }
   if (!pod.spec.host_network) {
     auto address = ReserveFor(pod.spec);
     if (address.ok()) pod.sandbox.ip = ToString(address->ip);
   }
-  if (adopted.ok() || absl::IsNotFound(adopted)) {
-    ASSIGN_OR_RETURN(pod.containers, StatesOf(uid, &pod.alive));
+  absl::StatusOr<std::vector<ContainerState>> states = adopted;
+  if (adopted.ok() || absl::IsNotFound(adopted)) states = StatesOf(uid, &pod.alive);
+  if (states.ok()) {
+    pod.containers = *std::move(states);
   } else {
     // It is there and does not answer: what its containers do is asked again later.
+    {
+      MutexLock lock(&mutex_);
+      unadopted_.insert(uid);
+    }
     pod.alive = true;
     pod.containers = RecordedStates(uid);
     for (ContainerState& state : pod.containers) {
