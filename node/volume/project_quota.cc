@@ -64,6 +64,8 @@ absl::StatusOr<bool> LimitSpace(const std::vector<int>& directories, int64_t byt
   if (!enforces) return false;
   ASSIGN_OR_RETURN(const fsxattr first, AttributesOf(directories.front()));
   uint32_t project = first.fsx_projid;
+  // Somebody else's, handed down from above: its limit is not ours to change.
+  if (project != 0 && (project & kOurs) == 0) return false;
   if (project == 0) {
     ASSIGN_OR_RETURN(project, FreeProject(directories.front()));
   }
