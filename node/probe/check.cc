@@ -12,7 +12,9 @@ namespace {
 class SleepCheck : public Check {
  public:
   std::optional<ProbeOutcome> Step(CheckContext&) override { return std::nullopt; }
-  std::string Overdue() const override { return "the sleep was cut short by the grace period"; }
+  ProbeOutcome Overdue() const override {
+    return {Verdict::kFailure, "the sleep was cut short by the grace period"};
+  }
 };
 
 struct Maker {

@@ -35,7 +35,7 @@ class Check {
   // First of all once. Nothing: not done yet.
   virtual std::optional<ProbeOutcome> Step(CheckContext& context) = 0;
   // What to say when it took too long.
-  virtual std::string Overdue() const = 0;
+  virtual ProbeOutcome Overdue() const = 0;
 };
 
 // Hooks differ: every answer over HTTP will do, and what a command leaves running goes on.

@@ -161,8 +161,7 @@ void CheckLoop::Finish(uint64_t id, ProbeOutcome outcome) {
 void CheckLoop::EndOverdue(absl::Duration now) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const uint64_t id = deadlines_.begin()->second;
-    std::string message = running_.at(id).check->Overdue();
-    Finish(id, {Verdict::kFailure, std::move(message)});
+    Finish(id, running_.at(id).check->Overdue());
   }
 }
 

@@ -129,8 +129,11 @@ std::optional<ProbeOutcome> ExecCheck::Step(CheckContext& context) {
   return std::nullopt;
 }
 
-std::string ExecCheck::Overdue() const {
-  return absl::StrCat("command \"", absl::StrJoin(action_.argv, " "), "\" timed out");
+ProbeOutcome ExecCheck::Overdue() const {
+  const std::string command = absl::StrCat("command \"", absl::StrJoin(action_.argv, " "), "\"");
+  // Others were in its way, or the pod's keeper: that says nothing about the container.
+  if (process_ == nullptr) return {Verdict::kUnknown, command + " could not be started in time"};
+  return {Verdict::kFailure, command + " timed out"};
 }
 
 }  // namespace cluster::node

@@ -17,7 +17,7 @@ class ExecCheck : public Check {
   ~ExecCheck() override;
 
   std::optional<ProbeOutcome> Step(CheckContext& context) override;
-  std::string Overdue() const override;
+  ProbeOutcome Overdue() const override;
 
  private:
   // What the thread that starts the command leaves for the loop, or the other way round.

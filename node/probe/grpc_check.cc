@@ -91,9 +91,9 @@ std::optional<ProbeOutcome> GrpcCheck::Step(CheckContext& context) {
                                                       StatusName(call_->response.value()), "\")")};
 }
 
-std::string GrpcCheck::Overdue() const {
-  return absl::StrCat("grpc ", HostPortText(action_.host, action_.port),
-                      ": health check did not complete in time");
+ProbeOutcome GrpcCheck::Overdue() const {
+  return {Verdict::kFailure, absl::StrCat("grpc ", HostPortText(action_.host, action_.port),
+                                          ": health check did not complete in time")};
 }
 
 }  // namespace cluster::node

@@ -14,7 +14,7 @@ class GrpcCheck : public Check {
   ~GrpcCheck() override;
 
   std::optional<ProbeOutcome> Step(CheckContext& context) override;
-  std::string Overdue() const override;
+  ProbeOutcome Overdue() const override;
 
  private:
   // Outlives the check while gRPC's threads may still come to it.

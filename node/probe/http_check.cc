@@ -34,8 +34,8 @@ ProbeOutcome HttpCheck::Failed(const std::string& why) const {
   return {Verdict::kFailure, absl::StrCat("Get \"", Url(), "\": ", why)};
 }
 
-std::string HttpCheck::Overdue() const {
-  return Failed(stream_ == nullptr ? "no address in time" : "no answer in time").message;
+ProbeOutcome HttpCheck::Overdue() const {
+  return Failed(stream_ == nullptr ? "no address in time" : "no answer in time");
 }
 
 std::string HttpCheck::Request() const {

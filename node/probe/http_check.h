@@ -17,7 +17,7 @@ class HttpCheck : public Check {
   HttpCheck(HttpAction action, CheckPurpose purpose);
 
   std::optional<ProbeOutcome> Step(CheckContext& context) override;
-  std::string Overdue() const override;
+  ProbeOutcome Overdue() const override;
 
  private:
   std::string Url() const;

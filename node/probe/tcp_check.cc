@@ -26,8 +26,9 @@ std::optional<ProbeOutcome> TcpCheck::Step(CheckContext& context) {
   return ProbeOutcome{Verdict::kSuccess, ""};
 }
 
-std::string TcpCheck::Overdue() const {
-  return absl::StrCat("no connection to ", HostPortText(action_.host, action_.port), " in time");
+ProbeOutcome TcpCheck::Overdue() const {
+  return {Verdict::kFailure,
+          absl::StrCat("no connection to ", HostPortText(action_.host, action_.port), " in time")};
 }
 
 }  // namespace cluster::node

@@ -15,7 +15,7 @@ class TcpCheck : public Check {
   explicit TcpCheck(TcpAction action) : action_(std::move(action)) {}
 
   std::optional<ProbeOutcome> Step(CheckContext& context) override;
-  std::string Overdue() const override;
+  ProbeOutcome Overdue() const override;
 
  private:
   ProbeOutcome Failed(const absl::Status& why) const;
