@@ -23,6 +23,16 @@ constexpr size_t kMaxFileBytes = size_t{1} << 30;
 // Below this a rewrite is not worth its fsync.
 constexpr int64_t kMinRewriteBytes = 1 << 20;
 constexpr char kFileName[] = "state.log";
+constexpr int64_t kHeldRoom = 4 << 20;
+constexpr int64_t kLeastRoom = 1 << 20;
+
+// Whether that is what lies there.
+bool IsAt(int fd, const std::string& path) {
+  struct stat ours {};
+  struct stat there {};
+  return ::fstat(fd, &ours) == 0 && ::stat(path.c_str(), &there) == 0 &&
+         ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+}
 
 std::string Checksum(absl::string_view payload) {
   unsigned char digest[SHA256_DIGEST_LENGTH];
@@ -135,6 +145,7 @@ absl::Status RecordStore::Load() {
   // The file itself must be there after a power loss, not only its content.
   if (::fsync(file_.get()) != 0) return ErrnoStatus("fsync", path);
   if (::fsync(lock_.get()) != 0) return ErrnoStatus("fsync", directory_);
+  HoldRoom();
   return absl::OkStatus();
 }
 
@@ -167,18 +178,27 @@ v1::NodeRecord RecordStore::Node() const {
   return node_;
 }
 
+// So that pods can be ended, which is written down first, on a disk that is full. Where the file
+// system cannot, nothing is lost but that.
+void RecordStore::HoldRoom() {
+  static_cast<void>(::fallocate(file_.get(), FALLOC_FL_KEEP_SIZE, durable_bytes_, kHeldRoom));
+  held_until_ = durable_bytes_ + kHeldRoom;
+}
+
 absl::Status RecordStore::WriteFrames(const std::string& frames) {
   absl::Status status = broken_;
   if (status.ok()) status = WriteAll(file_.get(), frames);
   if (status.ok() && ::fdatasync(file_.get()) != 0) status = ErrnoStatus("fdatasync", kFileName);
   if (status.ok()) {
     durable_bytes_ += static_cast<int64_t>(frames.size());
+    if (durable_bytes_ > held_until_ - kLeastRoom) HoldRoom();
     return status;
   }
   // What was written in part must not be read back as a frame, nor stand before the next one.
   if (broken_.ok() && ::ftruncate(file_.get(), durable_bytes_) != 0) {
     broken_ = ErrnoStatus("truncate", kFileName);
   }
+  HoldRoom();
   return Annotate(status, absl::StrCat("state in ", directory_));
 }
 
@@ -186,9 +206,17 @@ absl::Status RecordStore::Rewrite(const v1::NodeStateChange& everything) {
   const std::string frame = Frame(everything);
   if (durable_bytes_ < 4 * static_cast<int64_t>(frame.size())) return absl::OkStatus();
   const std::string path = absl::StrCat(directory_, "/", kFileName);
-  RETURN_IF_ERROR(WriteFileDurably(path, frame));
-  ASSIGN_OR_RETURN(file_, OpenAt(AT_FDCWD, path, O_RDWR | O_APPEND));
+  absl::Status status = WriteFileDurably(path, frame);
+  auto fresh = OpenAt(AT_FDCWD, path, O_RDWR | O_APPEND);
+  if (status.ok()) status = fresh.status();
+  if (!status.ok()) {
+    // The old file is whole, but nothing may be written to one that has lost its name to the new.
+    if (!IsAt(file_.get(), path)) broken_ = status;
+    return status;
+  }
+  file_ = *std::move(fresh);
   durable_bytes_ = static_cast<int64_t>(frame.size());
+  HoldRoom();
   return absl::OkStatus();
 }
 

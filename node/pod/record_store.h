@@ -48,6 +48,7 @@ class RecordStore {
   void WriteQueue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status WriteFrames(const std::string& frames);
   absl::Status Rewrite(const v1::NodeStateChange& everything);
+  void HoldRoom();
 
   const std::string directory_;
   const UniqueFd lock_;  // of the directory: one agent at a time
@@ -56,6 +57,7 @@ class RecordStore {
   UniqueFd file_;
   absl::Status broken_;  // the file could not be mended after a failed write
   int64_t durable_bytes_ = 0;
+  int64_t held_until_ = 0;  // the file has disk up to there
   int64_t next_rewrite_bytes_ = 1 << 20;
 
   mutable Mutex mutex_;
