@@ -195,7 +195,8 @@ void AbsorbStop(const Moment& now, v1::PodRecord* record) {
   if (!IsEnding(*record) && !IsFinishing(*record)) return;
   const int64_t now_ns = std::max<int64_t>(1, Nanoseconds(now.monotonic));
   const int64_t grace = GraceSeconds(*record);
-  const int64_t kill_at = now_ns + grace * 1'000'000'000;
+  // Saturates: people write "never" as a very large number.
+  const int64_t kill_at = Nanoseconds(now.monotonic + absl::Seconds(grace));
   if (record->stop_began_ns() == 0) {
     record->set_stop_began_ns(now_ns);
     record->set_kill_at_ns(kill_at);

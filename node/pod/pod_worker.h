@@ -48,8 +48,10 @@ struct PodWorld {
   std::function<ProbeNews(const std::string& uid)> take_probe_news;
   // Begins to run a hook; `done` is called once, from any thread, at the latest after its time.
   std::function<void(HookRun run, std::function<void(absl::Status)> done)> run_hook;
-  // What a pod may be resized into; may be empty: everything fits. Set by PodWorkers.
-  std::function<NodeRoom(const std::string& uid)> room;
+  // Lets `decide` see what a pod may be resized into, one pod at a time, so that the next one sees
+  // what this one was granted; may be empty: everything fits. Set by PodWorkers.
+  std::function<void(const std::string& uid, const std::function<void(const NodeRoom&)>& decide)>
+      with_room;
   // Makes somebody call Round soon. Set by PodWorkers.
   std::function<void(const std::string& uid)> look_again;
 

@@ -15,7 +15,11 @@ PodWorkers::PodWorkers(PodWorld world, WorkersOptions options)
 
 PodWorld PodWorkers::WithPoke(PodWorld world) {
   world.look_again = [this](const std::string& uid) { Poke(uid); };
-  world.room = [this](const std::string& uid) { return RoomFor(uid); };
+  world.with_room = [this](const std::string& uid,
+                           const std::function<void(const NodeRoom&)>& decide) {
+    MutexLock one_at_a_time(&admission_);
+    decide(RoomFor(uid));
+  };
   return world;
 }
 
@@ -91,7 +95,13 @@ void PodWorkers::TakeOver(const v1::NodeStateChange& change) {
   for (const v1::AssignmentRecord& news : change.assignments()) {
     Slot& slot = slots_[news.uid()];
     if (slot.worker == nullptr) {
-      v1::PodRecord record = *fresh[news.uid()];
+      const auto known = fresh.find(news.uid());
+      if (known == fresh.end()) {
+        // Forgotten while this was written down; the controller tells of it again.
+        slots_.erase(news.uid());
+        continue;
+      }
+      v1::PodRecord record = *known->second;
       Reassign(news.assignment(), &record);
       slot.worker = std::make_unique<PodWorker>(&world_, std::move(record));
     } else {

@@ -104,6 +104,8 @@ class PodWorkers {
   const WorkersOptions options_;
   Mutex apply_mutex_;  // one Apply at a time; held over its commit
 
+  Mutex admission_;  // of resizes; before mutex_
+
   mutable Mutex mutex_;
   CondVar work_;      // queue_ or stopping_ changed
   CondVar dispatch_;  // timers, queue_ or stopping_ changed

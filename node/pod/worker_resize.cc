@@ -17,18 +17,26 @@ void PodWorker::AdmitResize(const Moment& now) {
   std::string reason;
   std::string message;
   if (WantsResize(record_)) {
-    const NodeRoom node = world_->room ? world_->room(record_.uid()) : NodeRoom();
-    const Room room = RoomFor(record_, node);
-    if (record_.resize_refused() == WantedMark(record_)) {
-      reason = "Infeasible";
-      message = record_.resize_message();
-    } else if (room == Room::kEnough) {
-      Grant(&record_);
-      record_.clear_resize_refused();
-      resize_retry_at_ = now.monotonic;
+    const auto decide = [&](const NodeRoom& node) {
+      const Room room = RoomFor(record_, node);
+      if (record_.resize_refused() == WantedMark(record_)) {
+        reason = "Infeasible";
+        message = record_.resize_message();
+      } else if (room == Room::kEnough) {
+        Grant(&record_);
+        record_.clear_resize_refused();
+        resize_retry_at_ = now.monotonic;
+        MutexLock lock(&mutex_);
+        snapshot_ = record_;
+      } else {
+        reason = room == Room::kNever ? "Infeasible" : "Deferred";
+        message = RoomMessage(room, record_, node);
+      }
+    };
+    if (world_->with_room) {
+      world_->with_room(record_.uid(), decide);
     } else {
-      reason = room == Room::kNever ? "Infeasible" : "Deferred";
-      message = RoomMessage(room, record_, node);
+      decide(NodeRoom());
     }
   } else {
     record_.clear_resize_refused();

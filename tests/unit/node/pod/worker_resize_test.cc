@@ -61,7 +61,7 @@ TEST_F(WorkerResizeTest, WaitsForRoomAndTakesItWhenItIsThere) {
   NodeRoom room;
   room.allocatable = {1000, 1 << 30};
   room.others = {850, 0};
-  world_.room = [&room](const std::string&) { return room; };
+  world_.with_room = [&room](const std::string&, const auto& decide) { decide(room); };
   Assign(Pod("100m", "64Mi"));
   Settle();
   Assign(Pod("200m", "64Mi"));
@@ -78,7 +78,9 @@ TEST_F(WorkerResizeTest, WaitsForRoomAndTakesItWhenItIsThere) {
 }
 
 TEST_F(WorkerResizeTest, WhatTheNodeCanNeverHaveIsInfeasibleUntilItIsTakenBack) {
-  world_.room = [](const std::string&) { return NodeRoom{{1000, 1 << 30}, {}}; };
+  world_.with_room = [](const std::string&, const auto& decide) {
+    decide(NodeRoom{{1000, 1 << 30}, {}});
+  };
   Assign(Pod("100m", "64Mi"));
   Settle();
   Assign(Pod("2", "64Mi"));
