@@ -16,8 +16,9 @@ std::vector<netlink::Message> HostMessages(const PodLinkSpec& spec) {
                                           .peer_netns_fd = spec.netns_fd,
                                           .mtu = spec.mtu}));
   messages.push_back(netlink::SetHairpin(spec.name, true));
-  // Not permanent: it would outlive the pod. An address keeps its MAC, so it is never wrong.
-  messages.push_back(netlink::ReplaceNeighbour({spec.bridge, spec.ip, PodMac(spec.ip), false}));
+  // Permanent: others count against a limit that all namespaces of the machine share (1,024 by
+  // default, arp(7) gc_thresh3). Deleted with the address (release.cc).
+  messages.push_back(netlink::ReplaceNeighbour({spec.bridge, spec.ip, PodMac(spec.ip), true}));
   return messages;
 }
 

@@ -367,9 +367,13 @@ absl::Status PodNetwork::SetPeers(const std::vector<NetworkPeer>& peers) {
 
 absl::Status PodNetwork::DeleteStrayLinks() {
   std::set<std::string> owned;
+  std::set<Ipv4> addresses;
   {
     MutexLock lock(&mutex_);
-    for (const auto& [uid, tenant] : tenants_) owned.insert(PodLinkName(uid));
+    for (const auto& [uid, tenant] : tenants_) {
+      owned.insert(PodLinkName(uid));
+      addresses.insert(tenant.lease.address);
+    }
   }
   MutexLock lock(&socket_mutex_);
   ASSIGN_OR_RETURN(const auto links, netlink::ListLinks(socket_));
@@ -380,6 +384,14 @@ absl::Status PodNetwork::DeleteStrayLinks() {
       continue;
     }
     messages.push_back(netlink::DeleteLink(link.index).Allow(ENODEV));
+  }
+  ASSIGN_OR_RETURN(const auto neighbours, netlink::ListNeighbours(socket_));
+  for (const netlink::Neighbour& neighbour : neighbours) {
+    if (neighbour.link != bridge_ || !neighbour.permanent ||
+        addresses.count(neighbour.address) > 0) {
+      continue;
+    }
+    messages.push_back(netlink::DeleteNeighbour(neighbour.link, neighbour.address).Allow(ENOENT));
   }
   return socket_.Execute(messages);
 }

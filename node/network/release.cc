@@ -90,8 +90,11 @@ bool PodNetwork::FinishRelease(const std::string& uid, const Tenant& tenant) {
       return false;
     }
   }
+  // Nobody has the address any more: who asks for it is told so. The bridge may be gone, too.
+  absl::Status forgotten = watcher_socket_.Execute(
+      netlink::DeleteNeighbour(bridge_, tenant.lease.address).Allow(ENOENT).Allow(ENODEV));
   // What clients still send to the pod must not reach the next one with its address.
-  absl::Status forgotten = conntrack_->Forget(tenant.lease.ports);
+  forgotten.Update(conntrack_->Forget(tenant.lease.ports));
   forgotten.Update(config_.journal->Remove(RecordKind::kAddressLease, uid));
   if (!forgotten.ok()) {
     LOG_WARN("address {} of pod {} stays taken: {}", ToString(tenant.lease.address), uid,

@@ -231,6 +231,20 @@ TEST_F(PodNetworkTest, PodsOfOneNodeAndTheNodeReachEachOther) {
   EXPECT_EQ(Visit(one_.netns(), listener, b.address.ip, 80).value(), a.address.gateway);
 }
 
+// Entries that are not permanent count against a limit of the whole machine: a full house beside
+// others would be out of them.
+TEST_F(PodNetworkTest, TheNodeKnowsWhereAPodIsUntilItsAddressIsGone) {
+  Machine::Pod pod = one_.AddPod("a");
+  const auto known = netlink::ListNeighbours(one_.socket()).value();
+  ASSERT_THAT(known, SizeIs(1));
+  EXPECT_EQ(known[0].address, pod.address.ip);
+  EXPECT_TRUE(known[0].permanent);
+  ASSERT_EQ(one_.network().Release("a"), absl::OkStatus());
+  pod.netns.reset();
+  ASSERT_TRUE(one_.network().AwaitReleased(kPatience));
+  EXPECT_THAT(netlink::ListNeighbours(one_.socket()).value(), IsEmpty());
+}
+
 TEST_F(PodNetworkTest, AttachingTwiceIsOneLink) {
   const Machine::Pod pod = one_.AddPod("a");
   EXPECT_EQ(one_.network().Attach("a", pod.netns.get()), absl::OkStatus());
