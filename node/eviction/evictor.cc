@@ -17,18 +17,30 @@ Evictor::Evictor(EvictorOptions options, EvictorParts parts)
 
 Evictor::~Evictor() { Stop(); }
 
+void Evictor::Stop() {
+  strand_.Stop();
+  counting_.Stop();
+}
+
 void Evictor::Start() {
   strand_.Post([this] { LookAgain(); });
 }
 
 void Evictor::Hint() {
   strand_.Post([this] {
-    if (parts_.clock->Monotonic() - looked_at_ >= kShortestPause) Look();
+    if (parts_.clock->Monotonic() - looked_at_ >= kShortestPause) LookAtNode();
   });
 }
 
 void Evictor::LookAgain() {
-  Look();
+  LookAtNode();
+  // Counts never pile up.
+  if (!is_counting_.exchange(true)) {
+    counting_.Post([this] {
+      EndOverruns();
+      is_counting_ = false;
+    });
+  }
   strand_.PostAfter(options_.period, [this] { LookAgain(); });
 }
 
@@ -38,14 +50,17 @@ std::vector<v1::Condition> Evictor::Conditions() const {
 }
 
 void Evictor::Look() {
-  looked_at_ = parts_.clock->Monotonic();
   LookAtNode();
-  // Counting files may take its time, hence after what is urgent.
+  EndOverruns();
+}
+
+void Evictor::EndOverruns() {
   if (!parts_.overruns) return;
   for (const Overrun& overrun : parts_.overruns()) parts_.evict(overrun.uid, overrun.message);
 }
 
 void Evictor::LookAtNode() {
+  looked_at_ = parts_.clock->Monotonic();
   const absl::StatusOr<NodeNumbers> numbers = parts_.numbers();
   if (!numbers.ok()) {
     if (!std::exchange(complained_, true)) {

@@ -5,6 +5,7 @@
 // enough.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -36,7 +37,8 @@ struct Overrun {
   std::string message;
 };
 
-// Called on the evictor's thread.
+// Called on the evictor's threads: `overruns`, which may take long, on one, all else on another;
+// `evict` on both.
 struct EvictorParts {
   const Clock* clock = nullptr;
   std::function<absl::StatusOr<NodeNumbers>()> numbers;
@@ -60,7 +62,7 @@ class Evictor {
   void Start();
   // Looks soon; does not block.
   void Hint();
-  void Stop() { strand_.Stop(); }
+  void Stop();
 
   // MemoryPressure, DiskPressure, PIDPressure as of the last look.
   std::vector<v1::Condition> Conditions() const;
@@ -71,6 +73,7 @@ class Evictor {
  private:
   void LookAgain();
   void LookAtNode();
+  void EndOverruns();
   bool IsWaiting();
   void EvictOne(const Breach& breach);
 
@@ -84,10 +87,14 @@ class Evictor {
   absl::Duration looked_at_ = -absl::InfiniteDuration();
   bool complained_ = false;
 
+  std::atomic<bool> is_counting_{false};
+
   mutable Mutex mutex_;
   std::vector<v1::Condition> conditions_ ABSL_GUARDED_BY(mutex_);
 
-  Strand strand_{"node-eviction"};  // last: its thread uses everything above
+  Strand strand_{"node-eviction"};  // these last: their threads use everything above
+  // Files are counted apart, so that they hold up nothing that is urgent.
+  Strand counting_{"node-disk-use"};
 };
 
 }  // namespace cluster::node
