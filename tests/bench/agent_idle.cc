@@ -9,7 +9,6 @@
 #include <fstream>
 #include <sstream>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
@@ -23,13 +22,13 @@ namespace {
 constexpr char kName[] = "bench-idle";
 
 int PidOf(const std::string& program) {
-  int pid = 0;
   const std::string path = absl::StrCat("/run/cluster/local/", kName, "/pids/", program);
-  if (!absl::SimpleAtoi(ReadFile(path).value_or(""), &pid)) {
-    std::fprintf(stderr, "no pid in %s\n", path.c_str());
-    std::exit(1);
-  }
-  return pid;
+  // The pid, and when it began.
+  std::istringstream words(ReadFile(path).value_or(""));
+  int pid = 0;
+  if (words >> pid) return pid;
+  std::fprintf(stderr, "no pid in %s\n", path.c_str());
+  std::exit(1);
 }
 
 // utime and stime, fields 14 and 15 of proc_pid_stat(5).
