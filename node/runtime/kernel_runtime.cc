@@ -352,7 +352,7 @@ absl::Status KernelRuntime::RecoverPod(RecoveredPod& pod, absl::Time deadline) {
     auto address = ReserveFor(pod.spec);
     if (address.ok()) pod.sandbox.ip = ToString(address->ip);
   }
-  absl::StatusOr<std::vector<ContainerState>> states = adopted;
+  absl::StatusOr<std::vector<ContainerState>> states = absl::UnavailableError("no answer");
   if (adopted.ok() || absl::IsNotFound(adopted)) states = StatesOf(uid, &pod.alive);
   if (states.ok()) {
     pod.containers = *std::move(states);

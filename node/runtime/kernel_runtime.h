@@ -80,9 +80,7 @@ class KernelRuntime : public Runtime {
 
  private:
   explicit KernelRuntime(KernelRuntimeOptions options)
-      : options_(std::move(options)),
-        ids_(options_.user_ids),
-        cpus_(options_.cpus) {}
+      : options_(std::move(options)), ids_(options_.user_ids), cpus_(options_.cpus) {}
 
   PodDirectory DirectoryOf(const std::string& uid) const {
     return PodDirectory(options_.state_dir, options_.run_dir, uid);
