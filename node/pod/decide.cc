@@ -94,10 +94,11 @@ class StartOrder {
   std::string first_;
 };
 
-Decision DecideRemoval(const Hurdles& hurdles, const Moment& now) {
+// `verb`: kRelease or kRemove.
+Decision DecideRemoval(Verb verb, const Hurdles& hurdles, const Moment& now) {
   Decision decision;
   if (hurdles.removal && Blocks(*hurdles.removal, now, &decision)) return decision;
-  decision.verb = Verb::kRemove;
+  decision.verb = verb;
   return decision;
 }
 
@@ -143,7 +144,12 @@ Decision Decide(const v1::PodRecord& record, const Observed& observed, const Hur
   if (record.gone()) return {};
   Decision stops = DecideStops(record, observed, hurdles, now);
   if (stops.verb != Verb::kNone) return stops;
-  if (IsEnding(record)) return AnyRuns(record) ? stops : DecideRemoval(hurdles, now);
+  if (IsEnding(record)) return AnyRuns(record) ? stops : DecideRemoval(Verb::kRemove, hurdles, now);
+  // What it holds is somebody else's by the scheduler's count; and memory and disk that pods were
+  // evicted for have to come back.
+  if (IsTerminal(record.phase()) && !AnyRuns(record) && !record.released()) {
+    return DecideRemoval(Verb::kRelease, hurdles, now);
+  }
   if (IsFinishing(record)) return stops;
   Decision decision = DecideHook(record, observed);
   if (decision.verb == Verb::kNone) decision = DecideStart(record, observed, hurdles, now);

@@ -57,11 +57,20 @@ struct Hurdles {
   std::map<std::string, absl::Duration> killed_at;
 };
 
-enum class Verb { kNone, kPrepareSandbox, kStartContainer, kRunHook, kSignal, kKill, kRemove };
+enum class Verb {
+  kNone,
+  kPrepareSandbox,
+  kStartContainer,
+  kRunHook,
+  kSignal,
+  kKill,
+  kRelease,
+  kRemove
+};
 
 struct Decision {
   Verb verb = Verb::kNone;
-  std::string container;  // for all verbs but kPrepareSandbox and kRemove
+  std::string container;  // for all verbs but kPrepareSandbox, kRelease and kRemove
   int signal = 0;         // for kSignal
   // For kRunHook: which, and how long it may take.
   HookKind hook = HookKind::kPostStart;

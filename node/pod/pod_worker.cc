@@ -278,6 +278,8 @@ void PodWorker::Do(const Decision& decision, const Moment& now) {
       return SignalContainer(decision.container, decision.signal, now);
     case Verb::kKill:
       return KillContainer(decision.container, now);
+    case Verb::kRelease:
+      return Release(now);
     case Verb::kRemove:
       return Remove(now);
   }
@@ -372,6 +374,20 @@ void PodWorker::KillContainer(const std::string& name, const Moment& now) {
   if (!status.ok()) {
     LOG_WARN("pod {}: kill container {}: {}", record_.uid(), name, status.ToString());
   }
+}
+
+void PodWorker::Release(const Moment& now) {
+  const absl::Status status = world_->runtime->Release(record_.uid());
+  if (status.ok()) {
+    record_.set_released(true);
+    hurdles_.removal.reset();
+    tries_.erase(kRemoving);
+    sandbox_.reset();
+    return;
+  }
+  hurdles_.removal = RetryLater(
+      kRemoving, "Removing",
+      absl::StrCat("what the pod holds cannot be taken back yet: ", status.message()), now);
 }
 
 void PodWorker::Remove(const Moment& now) {

@@ -112,6 +112,7 @@ class PodWorker {
   void RunHook(const Decision& decision);
   void SignalContainer(const std::string& name, int signal, const Moment& now);
   void KillContainer(const std::string& name, const Moment& now);
+  void Release(const Moment& now);
   void Remove(const Moment& now);
 
   // Resizes; see resize.h and worker_resize.cc.

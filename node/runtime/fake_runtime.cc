@@ -435,6 +435,16 @@ std::string FakeRuntime::LogDirectory(const std::string& pod_uid, const std::str
   return absl::StrCat(machine_->log_directory_, "/", pod_uid, "/", container);
 }
 
+absl::Status FakeRuntime::Release(const std::string& pod_uid) {
+  RETURN_IF_ERROR(machine_->Enter("Release", pod_uid, ""));
+  MutexLock lock(&machine_->mutex_);
+  const auto pod = machine_->pods_.find(pod_uid);
+  if (pod == machine_->pods_.end()) return absl::OkStatus();
+  pod->second.alive = false;
+  pod->second.volumes.clear();
+  return absl::OkStatus();
+}
+
 absl::Status FakeRuntime::Remove(const std::string& pod_uid) {
   RETURN_IF_ERROR(machine_->Enter("Remove", pod_uid, ""));
   MutexLock lock(&machine_->mutex_);

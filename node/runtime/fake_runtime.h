@@ -131,6 +131,7 @@ class FakeRuntime : public Runtime {
   // Echoes too; "Attach uid/container" is among the verbs.
   absl::StatusOr<std::unique_ptr<ExecProcess>> Attach(const AttachSpec& spec) override;
   std::string LogDirectory(const std::string& pod_uid, const std::string& container) override;
+  absl::Status Release(const std::string& pod_uid) override;
   absl::Status Remove(const std::string& pod_uid) override;
   absl::StatusOr<std::vector<RecoveredPod>> Recover() override;
 

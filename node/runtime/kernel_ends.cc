@@ -192,8 +192,8 @@ absl::Status KernelRuntime::AdoptLate(const std::string& uid) {
   return absl::OkStatus();
 }
 
-absl::Status KernelRuntime::Remove(const std::string& uid) {
-  RETURN_IF_ERROR(CheckName("pod uid", uid));
+// In an order that can be begun anew after every step.
+absl::Status KernelRuntime::TakeBackFromPod(const std::string& uid) {
   const PodDirectory directory = DirectoryOf(uid);
   AwaitAttach(uid);
   // cluster-init lives in the pod's group too: one kill for all, whatever state they are in.
@@ -205,13 +205,42 @@ absl::Status KernelRuntime::Remove(const std::string& uid) {
   RETURN_IF_ERROR(options_.cgroups->RemovePod(uid));
   RETURN_IF_ERROR(DetachIn(directory.attached_volumes()));
   RETURN_IF_ERROR(RemoveTree(directory.run()));
-  RETURN_IF_ERROR(ReturnCpus(uid));
+  return ReturnCpus(uid);
+}
+
+// Once nothing on the disk belongs to them any more.
+void KernelRuntime::ReturnIds(std::optional<uint32_t> first_id) {
+  if (!first_id.has_value()) return;
+  MutexLock lock(&mutex_);
+  ids_.Release(*first_id);
+}
+
+absl::Status KernelRuntime::Release(const std::string& uid) {
+  RETURN_IF_ERROR(CheckName("pod uid", uid));
+  const PodDirectory directory = DirectoryOf(uid);
+  // First: from here on an agent that starts anew takes nothing for it again.
+  RETURN_IF_ERROR(directory.MarkReleased());
+  RETURN_IF_ERROR(TakeBackFromPod(uid));
+  const std::optional<uint32_t> first_id = directory.ReadFirstId();
+  RETURN_IF_ERROR(DetachAndRemoveTree(directory.volumes()));
+  for (const auto& [container, attempts] : directory.ListInstances()) {
+    for (const int32_t attempt : attempts) {
+      RETURN_IF_ERROR(RemoveTree(directory.instance(container, attempt) + "/upper"));
+      RETURN_IF_ERROR(RemoveTree(directory.instance(container, attempt) + "/work"));
+    }
+  }
+  RETURN_IF_ERROR(directory.ForgetFirstId());
+  ReturnIds(first_id);
+  return absl::OkStatus();
+}
+
+absl::Status KernelRuntime::Remove(const std::string& uid) {
+  RETURN_IF_ERROR(CheckName("pod uid", uid));
+  const PodDirectory directory = DirectoryOf(uid);
+  RETURN_IF_ERROR(TakeBackFromPod(uid));
   const std::optional<uint32_t> first_id = directory.ReadFirstId();
   RETURN_IF_ERROR(DetachAndRemoveTree(directory.state()));
-  if (first_id.has_value()) {
-    MutexLock lock(&mutex_);
-    ids_.Release(*first_id);
-  }
+  ReturnIds(first_id);
   return absl::OkStatus();
 }
 

@@ -306,7 +306,7 @@ absl::StatusOr<std::vector<RecoveredPod>> KernelRuntime::Recover() {
       if (!removed.ok()) LOG_WARN("pod {}: {}", uid, std::string(removed.message()));
       continue;
     }
-    kept.push_back(uid);
+    if (!DirectoryOf(uid).IsReleased()) kept.push_back(uid);
     RecoveredPod pod;
     pod.spec = *std::move(spec);
     pod.sandbox.uid = uid;
@@ -348,7 +348,7 @@ absl::Status KernelRuntime::RecoverPod(RecoveredPod& pod, absl::Time deadline) {
   } else if (!adopted.ok()) {
     LOG_WARN("pod {}: {}", uid, std::string(adopted.message()));
   }
-  if (!pod.spec.host_network) {
+  if (!pod.spec.host_network && !DirectoryOf(uid).IsReleased()) {
     auto address = ReserveFor(pod.spec);
     if (address.ok()) pod.sandbox.ip = ToString(address->ip);
   }

@@ -75,6 +75,7 @@ class KernelRuntime : public Runtime {
   absl::StatusOr<std::unique_ptr<ExecProcess>> Exec(const ExecSpec& spec) override;
   absl::StatusOr<std::unique_ptr<ExecProcess>> Attach(const AttachSpec& spec) override;
   std::string LogDirectory(const std::string& pod_uid, const std::string& container) override;
+  absl::Status Release(const std::string& pod_uid) override;
   absl::Status Remove(const std::string& pod_uid) override;
   absl::StatusOr<std::vector<RecoveredPod>> Recover() override;
 
@@ -102,6 +103,8 @@ class KernelRuntime : public Runtime {
   absl::StatusOr<std::string> GiveCpus(const ContainerSpec& spec);
   absl::Status MoveToCommonCpus();
   absl::Status ReturnCpus(const std::string& uid);
+  absl::Status TakeBackFromPod(const std::string& uid);
+  void ReturnIds(std::optional<uint32_t> first_id);
   absl::Status AdoptCpus(const std::string& uid);
   absl::Status CheckCpusKept(const ResizeSpec& spec, const SandboxSpec& sandbox);
   absl::StatusOr<CgroupGroup> MakeCommonLeaf(const std::string& uid, const std::string& leaf,

@@ -155,6 +155,19 @@ std::optional<uint32_t> PodDirectory::ReadFirstId() const {
   return first_id;
 }
 
+absl::Status PodDirectory::ForgetFirstId() const {
+  const std::string link = state_ + "/ids";
+  if (unlink(link.c_str()) != 0 && errno != ENOENT) return ErrnoStatus("unlink", link);
+  return absl::OkStatus();
+}
+
+bool PodDirectory::IsReleased() const { return access((state_ + "/released").c_str(), F_OK) == 0; }
+
+absl::Status PodDirectory::MarkReleased() const {
+  const absl::Status marked = WriteFileDurably(state_ + "/released", "");
+  return absl::IsNotFound(marked) ? absl::OkStatus() : marked;
+}
+
 bool PodDirectory::IsReady() const { return access(ready().c_str(), F_OK) == 0; }
 
 absl::Status PodDirectory::MarkReady() const { return WriteNewFile(ready(), "", 0600); }

@@ -2,6 +2,8 @@
 //
 //   STATE/pods/UID/sandbox                       its SandboxSpec (JSON); written first
 //   STATE/pods/UID/ids                           link whose text is the first host id of its users
+//   STATE/pods/UID/released                      it is over: records and logs are all that is left
+//   STATE/pods/UID/volumes/                      see node/volume
 //   STATE/pods/UID/cpus                          cpus that are its containers' alone
 //   STATE/pods/UID/containers/CONTAINER/ATTEMPT.log    what is being written
 //   STATE/pods/UID/containers/CONTAINER/ATTEMPT.log.N  what was before, N counts up
@@ -50,6 +52,7 @@ class PodDirectory {
   std::string ready() const { return run_ + "/ready"; }
   std::string attached_volumes() const { return run_ + "/volumes"; }
   std::string cpus() const { return state_ + "/cpus"; }
+  std::string volumes() const { return state_ + "/volumes"; }
   std::string logs(const std::string& container) const {
     return state_ + "/containers/" + container;
   }
@@ -64,9 +67,13 @@ class PodDirectory {
   absl::StatusOr<SandboxSpec> ReadSandbox() const;
   // Host id of the pod's root; none without a user namespace. A link, as it is there whole or not.
   absl::Status RecordFirstId(uint32_t first_id) const;
+  absl::Status ForgetFirstId() const;
   std::optional<uint32_t> ReadFirstId() const;
   // The files belong to the pod's root.
   absl::Status WriteEtc(const SandboxSpec& spec, const std::string& ip) const;
+  // Nothing is marked where there is nothing of the pod.
+  bool IsReleased() const;
+  absl::Status MarkReleased() const;
   bool IsReady() const;
   absl::Status MarkReady() const;
   // When the socket of its cluster-init was made: see SandboxState.

@@ -221,6 +221,11 @@ class Runtime {
   // F|P text"; its older parts are `<attempt>.log.1`, `.2` and so on, the highest the newest.
   virtual std::string LogDirectory(const std::string& pod_uid, const std::string& container) = 0;
 
+  // Takes back all that a pod holds of the node but its records, last words and logs: cluster-init,
+  // groups, address, ports, cpus, ids, what its containers and volumes wrote. For a pod that is
+  // over: nothing starts in it again. Unavailable as with Remove. Ok when it was done before.
+  virtual absl::Status Release(const std::string& pod_uid) = 0;
+
   // Ends and removes everything of the pod, logs and records too. Unavailable while something is
   // stuck: call again later, meanwhile its address stays taken.
   virtual absl::Status Remove(const std::string& pod_uid) = 0;

@@ -389,6 +389,20 @@ TEST_F(LifeE2e, Behaviour81_ADebugContainerIsAddedToARunningPod) {
               HasSubstr("unchanged"));
 }
 
+TEST_F(LifeE2e, APodThatIsOverHoldsNothingThatAnotherNeeds) {
+  const auto pod = [](const std::string& script) {
+    return absl::StrCat(
+        "  restartPolicy: Never\n  containers:\n",
+        Container("main", script, "    ports: [{containerPort: 80, hostPort: 18080}]\n"));
+  };
+  Apply(PodYaml("done", pod("echo bye")));
+  ASSERT_TRUE(WaitPhase("done", "Succeeded"));
+  Apply(PodYaml("next", pod(kSleep)));
+  ASSERT_TRUE(WaitPodReady("next"));
+  EXPECT_EQ(CtlOut({"logs", "done"}), "bye");
+  EXPECT_EQ(StatusOf("done")["state"]["terminated"]["exitCode"], 0);
+}
+
 TEST_F(LifeE2e, AChangedProbeRollsOut) {
   const auto deployment = [](const std::string& probe) {
     return absl::StrReplaceAll(
