@@ -8,6 +8,7 @@
 // One alternating run, so that all see the same machine. Everything happens in a network namespace
 // and cgroups of its own, and is removed at the end.
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -120,6 +121,10 @@ void Print(const std::vector<const Series*>& table, const Series& floor, const S
   }
 }
 
+// The kernel takes namespaces and links apart for a while after they are let go: what the one
+// before left is not the next one's business.
+void Settle() { poll(nullptr, 0, 30); }
+
 int Main(int rounds) {
   const BenchPlace place("start-latency");
   fs::create_directories(place.base() + "/floor");
@@ -138,8 +143,10 @@ int Main(int rounds) {
   constexpr int kWarmUp = 5;
   for (int round = -kWarmUp; round < rounds; ++round) {
     const int number = round + kWarmUp;
+    Settle();
     if (write(helper.in.get(), "go\n", 3) != 3) Die("start_floor ended");
     const int64_t alone = NumberOf(ReadLine(helper.out.get()), "start_floor");
+    Settle();
     const int64_t start = Now();
     Must(bench.runtime().PrepareSandbox(bench.Sandbox(number)).status(), "prepare");
     const int64_t prepared = Now();
@@ -150,6 +157,7 @@ int Main(int rounds) {
     bench.Remove(number);
     // With the namespaces that start_floor has, and no more.
     const int other = number + 1'000'000;
+    Settle();
     const int64_t plain_start = Now();
     SandboxSpec sandbox = bench.Sandbox(other);
     sandbox.host_users = true;
@@ -159,7 +167,9 @@ int Main(int rounds) {
     Must(bench.runtime().StartContainer(container).status(), "start");
     const int64_t plain = bench.AwaitProbe(other) - plain_start;
     bench.Remove(other);
+    Settle();
     const int64_t by_crun = crun_runtime.Round();
+    Settle();
     const int64_t by_runc = runc_runtime.Round();
     if (round < 0) continue;
     floor.nanoseconds.push_back(alone);
