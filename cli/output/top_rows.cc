@@ -54,15 +54,32 @@ bool Before(const Line& a, const Line& b, TopOrder order) {
   return name(a) < name(b);
 }
 
+// A pod's group often has the limit of its only container: whichever of the two runs out first is
+// throttled, and the other one waits with it, uncounted.
+void TakeThrottling(const v1::ResourceStats& other, v1::ResourceStats* stats) {
+  const auto share = [](const v1::ResourceStats& of) {
+    return of.cpu_periods() <= 0 ? 0.0
+                                 : static_cast<double>(of.throttled_periods()) /
+                                       static_cast<double>(of.cpu_periods());
+  };
+  if (share(other) <= share(*stats)) return;
+  stats->set_throttled_periods(other.throttled_periods());
+  stats->set_cpu_periods(other.cpu_periods());
+}
+
 std::vector<Line> LinesOf(const std::vector<v1::PodStats>& pods, const TopOptions& options) {
   std::vector<Line> lines;
   for (const v1::PodStats& pod : pods) {
     if (!options.containers) {
       lines.push_back({pod.namespace_(), pod.name(), "", pod.resources(), pod.network()});
+      for (const v1::ContainerStats& container : pod.containers()) {
+        TakeThrottling(container.resources(), &lines.back().resources);
+      }
       continue;
     }
     for (const v1::ContainerStats& container : pod.containers()) {
       lines.push_back({pod.namespace_(), pod.name(), container.name(), container.resources(), {}});
+      TakeThrottling(pod.resources(), &lines.back().resources);
     }
   }
   std::sort(lines.begin(), lines.end(),
