@@ -1,6 +1,7 @@
 #include "base/capability_names.h"
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 
 namespace cluster {
 namespace {
@@ -47,16 +48,20 @@ constexpr const char* kNames[] = {"CHOWN",
                                   "PERFMON",
                                   "BPF",
                                   "CHECKPOINT_RESTORE"};
-static_assert(sizeof kNames / sizeof kNames[0] == 41);
+static_assert(sizeof kNames / sizeof kNames[0] == kCapabilityCount);
 
 }  // namespace
 
 std::optional<int> CapabilityByName(absl::string_view name) {
   if (absl::StartsWithIgnoreCase(name, "CAP_")) name.remove_prefix(4);
-  for (int number = 0; number < 41; ++number) {
+  for (int number = 0; number < kCapabilityCount; ++number) {
     if (absl::EqualsIgnoreCase(name, kNames[number])) return number;
   }
   return std::nullopt;
+}
+
+std::string CapabilityName(int number) {
+  return number < 0 || number >= kCapabilityCount ? "" : absl::StrCat("CAP_", kNames[number]);
 }
 
 }  // namespace cluster

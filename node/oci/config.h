@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
+#include "base/capability_names.h"
 #include "node/oci/resources.h"
 
 namespace cluster::oci {
@@ -200,8 +201,6 @@ absl::StatusOr<Resources> ReadResources(absl::string_view text);
 
 // "CAP_CHOWN", also without the prefix and in lower case; -1 when Linux has no such capability.
 int CapabilityNumber(absl::string_view name);
-// "CAP_CHOWN"; "" behind the last one.
-std::string CapabilityName(int number);
 int CapabilityCount();
 
 }  // namespace cluster::oci

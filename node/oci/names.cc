@@ -5,13 +5,11 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
-#include <iterator>
 #include <string>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 
 #include "node/oci/config.h"
 
@@ -79,49 +77,6 @@ constexpr Named<uint64_t> kPropagations[] = {
     {"private", MS_PRIVATE},       {"rprivate", MS_PRIVATE | MS_REC},
     {"unbindable", MS_UNBINDABLE}, {"runbindable", MS_UNBINDABLE | MS_REC}};
 
-// capability.h, in the order of the numbers.
-constexpr const char* kCapabilities[] = {"CHOWN",
-                                         "DAC_OVERRIDE",
-                                         "DAC_READ_SEARCH",
-                                         "FOWNER",
-                                         "FSETID",
-                                         "KILL",
-                                         "SETGID",
-                                         "SETUID",
-                                         "SETPCAP",
-                                         "LINUX_IMMUTABLE",
-                                         "NET_BIND_SERVICE",
-                                         "NET_BROADCAST",
-                                         "NET_ADMIN",
-                                         "NET_RAW",
-                                         "IPC_LOCK",
-                                         "IPC_OWNER",
-                                         "SYS_MODULE",
-                                         "SYS_RAWIO",
-                                         "SYS_CHROOT",
-                                         "SYS_PTRACE",
-                                         "SYS_PACCT",
-                                         "SYS_ADMIN",
-                                         "SYS_BOOT",
-                                         "SYS_NICE",
-                                         "SYS_RESOURCE",
-                                         "SYS_TIME",
-                                         "SYS_TTY_CONFIG",
-                                         "MKNOD",
-                                         "LEASE",
-                                         "AUDIT_WRITE",
-                                         "AUDIT_CONTROL",
-                                         "SETFCAP",
-                                         "MAC_OVERRIDE",
-                                         "MAC_ADMIN",
-                                         "SYSLOG",
-                                         "WAKE_ALARM",
-                                         "BLOCK_SUSPEND",
-                                         "AUDIT_READ",
-                                         "PERFMON",
-                                         "BPF",
-                                         "CHECKPOINT_RESTORE"};
-
 }  // namespace
 
 std::optional<int> RlimitNumber(absl::string_view name) { return NumberOf(kRlimits, name); }
@@ -182,20 +137,8 @@ std::optional<int> SignalNumber(absl::string_view name) {
   return signal;
 }
 
-int CapabilityCount() { return static_cast<int>(std::size(kCapabilities)); }
+int CapabilityCount() { return kCapabilityCount; }
 
-int CapabilityNumber(absl::string_view name) {
-  std::string upper = absl::AsciiStrToUpper(name);
-  if (absl::StartsWith(upper, "CAP_")) upper.erase(0, 4);
-  for (int number = 0; number < CapabilityCount(); ++number) {
-    if (upper == kCapabilities[number]) return number;
-  }
-  return -1;
-}
-
-std::string CapabilityName(int number) {
-  if (number < 0 || number >= CapabilityCount()) return "";
-  return absl::StrCat("CAP_", kCapabilities[number]);
-}
+int CapabilityNumber(absl::string_view name) { return CapabilityByName(name).value_or(-1); }
 
 }  // namespace cluster::oci
