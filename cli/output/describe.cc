@@ -98,6 +98,16 @@ void DescribeOwn(const v1::Object& object, const Related& related, absl::Time no
       return text.Field(0, "Last Seen", LastSeen(object.event(), now));
     case v1::Object::kPersistentVolumeClaim:
       return DescribeClaim(object.persistent_volume_claim(), related, now, text);
+    case v1::Object::kStatefulSet:
+    case v1::Object::kDaemonSet:
+    case v1::Object::kControllerRevision:
+    case v1::Object::kJob:
+    case v1::Object::kCronJob:
+    case v1::Object::kPodDisruptionBudget:
+    case v1::Object::kHorizontalPodAutoscaler:
+    case v1::Object::kPriorityClass:
+    case v1::Object::kLimitRange:
+    case v1::Object::kResourceQuota:
     case v1::Object::OBJECT_NOT_SET:
       return;
   }

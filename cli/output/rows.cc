@@ -47,6 +47,16 @@ Layout LayoutOf(const Kind& kind) {
       return {{"STATUS", "VOLUME", "CAPACITY", "ACCESS MODES", "STORAGECLASS", "AGE", "VOLUMEMODE",
                "NODE"},
               6};
+    case v1::Object::kStatefulSet:
+    case v1::Object::kDaemonSet:
+    case v1::Object::kControllerRevision:
+    case v1::Object::kJob:
+    case v1::Object::kCronJob:
+    case v1::Object::kPodDisruptionBudget:
+    case v1::Object::kHorizontalPodAutoscaler:
+    case v1::Object::kPriorityClass:
+    case v1::Object::kLimitRange:
+    case v1::Object::kResourceQuota:
     case v1::Object::OBJECT_NOT_SET:
       break;
   }
@@ -154,6 +164,16 @@ Cells CellsOf(const v1::Object& object, absl::Time now) {
       return EventCells(object.event(), now);
     case v1::Object::kPersistentVolumeClaim:
       return ClaimCells(object.persistent_volume_claim(), now);
+    case v1::Object::kStatefulSet:
+    case v1::Object::kDaemonSet:
+    case v1::Object::kControllerRevision:
+    case v1::Object::kJob:
+    case v1::Object::kCronJob:
+    case v1::Object::kPodDisruptionBudget:
+    case v1::Object::kHorizontalPodAutoscaler:
+    case v1::Object::kPriorityClass:
+    case v1::Object::kLimitRange:
+    case v1::Object::kResourceQuota:
     case v1::Object::OBJECT_NOT_SET:
       break;
   }

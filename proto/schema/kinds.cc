@@ -23,7 +23,7 @@ std::vector<Kind> ReadKinds() {
     kind.namespaced = !options.cluster_scoped();
     kind.object_case = static_cast<v1::Object::ObjectCase>(field->number());
     kind.descriptor = field->message_type();
-    kinds.push_back(std::move(kind));
+    if (!options.not_yet()) kinds.push_back(std::move(kind));
   }
   return kinds;
 }
@@ -63,28 +63,17 @@ const Kind& KindOf(v1::Object::ObjectCase object_case) {
 }
 
 bool IsKnownButNotYet(absl::string_view kind) {
-  static constexpr absl::string_view kLater[] = {"StatefulSet",
-                                                 "DaemonSet",
-                                                 "Job",
-                                                 "CronJob",
-                                                 "Service",
-                                                 "PersistentVolume",
-                                                 "NetworkPolicy",
-                                                 "PodDisruptionBudget",
-                                                 "HorizontalPodAutoscaler",
-                                                 "PriorityClass",
-                                                 "LimitRange",
-                                                 "ResourceQuota",
-                                                 "ServiceAccount",
-                                                 "Ingress",
-                                                 "ReplicationController",
-                                                 "StorageClass",
-                                                 "Role",
-                                                 "RoleBinding",
-                                                 "ClusterRole",
-                                                 "ClusterRoleBinding"};
+  static constexpr absl::string_view kLater[] = {
+      "Service",     "PersistentVolume",      "NetworkPolicy",     "ServiceAccount",
+      "Ingress",     "ReplicationController", "StorageClass",      "Role",
+      "RoleBinding", "ClusterRole",           "ClusterRoleBinding"};
   for (const absl::string_view later : kLater) {
     if (later == kind) return true;
+  }
+  const auto* oneof = v1::Object::descriptor()->FindOneofByName("object");
+  for (int i = 0; i < oneof->field_count(); ++i) {
+    const auto& options = oneof->field(i)->message_type()->options().GetExtension(v1::kind);
+    if (options.not_yet() && options.name() == kind) return true;
   }
   return false;
 }
@@ -132,6 +121,26 @@ const v1::ObjectMeta& Meta(const v1::Object& object) {
       return object.event().metadata();
     case v1::Object::kPersistentVolumeClaim:
       return object.persistent_volume_claim().metadata();
+    case v1::Object::kStatefulSet:
+      return object.stateful_set().metadata();
+    case v1::Object::kDaemonSet:
+      return object.daemon_set().metadata();
+    case v1::Object::kControllerRevision:
+      return object.controller_revision().metadata();
+    case v1::Object::kJob:
+      return object.job().metadata();
+    case v1::Object::kCronJob:
+      return object.cron_job().metadata();
+    case v1::Object::kPodDisruptionBudget:
+      return object.pod_disruption_budget().metadata();
+    case v1::Object::kHorizontalPodAutoscaler:
+      return object.horizontal_pod_autoscaler().metadata();
+    case v1::Object::kPriorityClass:
+      return object.priority_class().metadata();
+    case v1::Object::kLimitRange:
+      return object.limit_range().metadata();
+    case v1::Object::kResourceQuota:
+      return object.resource_quota().metadata();
     case v1::Object::OBJECT_NOT_SET:
       break;
   }

@@ -22,7 +22,7 @@ struct Kind {
   const google::protobuf::Descriptor* descriptor = nullptr;
 };
 
-// Every kind, in the order of object.proto. Lives for ever; any thread.
+// Every kind but those marked not_yet, in the order of object.proto. Lives for ever; any thread.
 const std::vector<Kind>& AllKinds();
 
 // By kind, plural, singular or short name, ignoring case; nullptr when unknown.

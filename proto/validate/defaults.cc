@@ -252,6 +252,16 @@ void SetDefaults(v1::Object* object) {
     case v1::Object::kConfigMap:
     case v1::Object::kNode:
     case v1::Object::kEvent:
+    case v1::Object::kStatefulSet:
+    case v1::Object::kDaemonSet:
+    case v1::Object::kControllerRevision:
+    case v1::Object::kJob:
+    case v1::Object::kCronJob:
+    case v1::Object::kPodDisruptionBudget:
+    case v1::Object::kHorizontalPodAutoscaler:
+    case v1::Object::kPriorityClass:
+    case v1::Object::kLimitRange:
+    case v1::Object::kResourceQuota:
     case v1::Object::OBJECT_NOT_SET:
       break;
   }

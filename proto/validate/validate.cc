@@ -42,6 +42,16 @@ std::vector<FieldError> Validate(const v1::Object& object) {
       break;
     case v1::Object::kNamespace:
     case v1::Object::kEvent:
+    case v1::Object::kStatefulSet:
+    case v1::Object::kDaemonSet:
+    case v1::Object::kControllerRevision:
+    case v1::Object::kJob:
+    case v1::Object::kCronJob:
+    case v1::Object::kPodDisruptionBudget:
+    case v1::Object::kHorizontalPodAutoscaler:
+    case v1::Object::kPriorityClass:
+    case v1::Object::kLimitRange:
+    case v1::Object::kResourceQuota:
     case v1::Object::OBJECT_NOT_SET:
       break;
   }
