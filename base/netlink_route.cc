@@ -146,13 +146,22 @@ Message ChangeLink(const LinkRef& link, const LinkChange& change) {
   return message;
 }
 
-Message SetHairpin(const LinkRef& port, bool on) {
+Message SetHairpin(const LinkRef& port, bool on, bool up) {
   Message message(absl::StrCat("set hairpin of bridge port ", NameOf(port)), RTM_NEWLINK, 0);
-  message.Fixed(LinkHeader(port.index, std::nullopt));
+  message.Fixed(LinkHeader(port.index, up ? std::optional(true) : std::nullopt));
   PutLinkRef(message, port);
   message.Begin(IFLA_LINKINFO).PutString(IFLA_INFO_SLAVE_KIND, "bridge");
   message.Begin(IFLA_INFO_SLAVE_DATA).PutU8(IFLA_BRPORT_MODE, on ? 1 : 0).End().End();
   return message;
+}
+
+Message WithoutIpv6Address(const LinkRef& link) {
+  Message message(absl::StrCat("keep IPv6 off link ", NameOf(link)), RTM_SETLINK, 0);
+  message.Fixed(LinkHeader(link.index, std::nullopt));
+  PutLinkRef(message, link);
+  message.Begin(IFLA_AF_SPEC).Begin(AF_INET6);
+  message.PutU8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE).End().End();
+  return std::move(message.Allow(EAFNOSUPPORT));
 }
 
 Link ParseLink(const Reply& reply) {

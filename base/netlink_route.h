@@ -75,7 +75,13 @@ struct LinkChange {
 Message ChangeLink(const LinkRef& link, const LinkChange& change);
 
 // Hairpin: frames may leave by the port they came in (a pod reaches itself through its host port).
-Message SetHairpin(const LinkRef& port, bool on);
+// `up`: raises the port in the same message.
+Message SetHairpin(const LinkRef& port, bool on, bool up = false);
+
+// The link makes itself no IPv6 address. Before it goes up: otherwise it probes for, reports and
+// asks routers about one, and a bridge floods all of it to every port. EAFNOSUPPORT, which is
+// allowed, where the kernel has no IPv6.
+Message WithoutIpv6Address(const LinkRef& link);
 
 absl::StatusOr<std::vector<Link>> ListLinks(Socket& socket);
 // NotFound when there is none.

@@ -1,6 +1,7 @@
 #include "node/network/lease.h"
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -67,6 +68,7 @@ bool Collide(const PublishedPort& a, const PublishedPort& b) {
 
 std::string EncodeLease(const AddressLease& lease) {
   std::string text = ToString(lease.address);
+  if (!lease.link.empty()) absl::StrAppend(&text, " @", lease.link);
   for (const PublishedPort& port : lease.ports) {
     absl::StrAppend(&text, " ", NameOf(port.protocol), ":", ToString(port.host_ip), ":",
                     port.host_port, ":", port.pod_port);
@@ -82,6 +84,10 @@ absl::StatusOr<AddressLease> DecodeLease(absl::string_view text) {
   }
   AddressLease lease{*address, {}};
   for (size_t i = 1; i < words.size(); ++i) {
+    if (absl::StartsWith(words[i], "@")) {
+      lease.link = std::string(words[i].substr(1));
+      continue;
+    }
     const auto port = DecodePort(words[i]);
     if (!port.ok()) {
       return absl::DataLossError(
@@ -90,6 +96,10 @@ absl::StatusOr<AddressLease> DecodeLease(absl::string_view text) {
     lease.ports.push_back(*port);
   }
   return lease;
+}
+
+std::string LinkNameOf(absl::string_view uid, const AddressLease& lease) {
+  return lease.link.empty() ? PodLinkName(uid) : lease.link;
 }
 
 std::string PodLinkName(absl::string_view uid) {

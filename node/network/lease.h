@@ -32,13 +32,15 @@ bool Collide(const PublishedPort& a, const PublishedPort& b);
 struct AddressLease {
   Ipv4 address;
   std::vector<PublishedPort> ports;
+  std::string link = "";  // the host end of its veth; empty: PodLinkName of the uid
   friend bool operator==(const AddressLease&, const AddressLease&) = default;
 };
 
-// As kept in the journal: "10.64.0.5 tcp:0.0.0.0:8080:80 ...".
+// As kept in the journal: "10.64.0.5 @vpabc tcp:0.0.0.0:8080:80 ...".
 std::string EncodeLease(const AddressLease& lease);
 absl::StatusOr<AddressLease> DecodeLease(absl::string_view text);  // DataLoss
 
+std::string LinkNameOf(absl::string_view uid, const AddressLease& lease);
 // The host end of a pod's veth: the same for the same uid, 14 characters, not to be met again by a
 // later pod.
 std::string PodLinkName(absl::string_view uid);

@@ -10,12 +10,14 @@ namespace cluster::node {
 std::vector<netlink::Message> HostMessages(const PodLinkSpec& spec) {
   std::vector<netlink::Message> messages;
   messages.push_back(netlink::CreateVeth({.name = spec.name,
+                                          .up = false,
                                           .master = spec.bridge,
                                           .peer_name = kPodLink,
                                           .peer_mac = PodMac(spec.ip),
                                           .peer_netns_fd = spec.netns_fd,
                                           .mtu = spec.mtu}));
-  messages.push_back(netlink::SetHairpin(spec.name, true));
+  messages.push_back(netlink::WithoutIpv6Address(spec.name));
+  messages.push_back(netlink::SetHairpin(spec.name, true, true));
   // Permanent: others count against a limit that all namespaces of the machine share (1,024 by
   // default, arp(7) gc_thresh3). Deleted with the address (release.cc).
   messages.push_back(netlink::ReplaceNeighbour({spec.bridge, spec.ip, PodMac(spec.ip), true}));
@@ -26,6 +28,7 @@ std::vector<netlink::Message> InsideMessages(int eth0, const PodAddress& address
                                              const Mac& gateway_mac) {
   std::vector<netlink::Message> messages;
   messages.push_back(netlink::ChangeLink("lo", {.up = true}));
+  messages.push_back(netlink::WithoutIpv6Address(eth0));
   messages.push_back(netlink::ChangeLink(eth0, {.up = true}));
   messages.push_back(netlink::AddAddress({eth0, Cidr{address.ip, address.prefix}}).Allow(EEXIST));
   messages.push_back(

@@ -23,6 +23,8 @@ constexpr char kCursorKey[] = "cursor";
 // The ring's cursor is saved this far ahead, once for as many addresses.
 constexpr uint32_t kCursorStep = 64;
 constexpr size_t kLongestLinkName = 15;
+// To end the links of spares.
+constexpr absl::Duration kSparePatience = absl::Seconds(5);
 // Smaller ranges have no room for gateway and pods, larger ones leave nothing to the other nodes.
 constexpr int kShortestPrefix = 16;
 constexpr int kLongestPrefix = 29;
@@ -141,13 +143,19 @@ absl::Status PodNetwork::Load() {
                                               " of pod ", record.key, " is held twice or outside ",
                                               ToString(range.pods)));
     }
-    tenants_[record.key] = Tenant{std::move(lease), false, {}};
+    tenants_[record.key] = Tenant{std::move(lease), false, false, {}, false};
   }
   return absl::OkStatus();
 }
 
 absl::Status PodNetwork::SetRange(const Cidr& pod_cidr, const Cidr& cluster_cidr) {
   const Range range{pod_cidr.Network(), cluster_cidr.Network()};
+  bool changes = false;
+  {
+    MutexLock lock(&mutex_);
+    changes = range_.has_value() && range_->pods != range.pods;
+  }
+  if (changes) GiveUpSpares();
   if (range.pods.prefix < kShortestPrefix || range.pods.prefix > kLongestPrefix ||
       !range.cluster.Contains(range.pods)) {
     return absl::InvalidArgumentError(
@@ -198,8 +206,23 @@ absl::Status PodNetwork::ApplyRange(const Range& range) {
   return absl::OkStatus();
 }
 
+bool PodNetwork::GiveUpSpares() {
+  {
+    MutexLock lock(&mutex_);
+    for (auto& [name, tenant] : tenants_) {
+      if (!tenant.spare || tenant.released) continue;
+      tenant.released = true;
+      // Nobody lingers on it.
+      tenant.released_at = config_.clock->Monotonic() - config_.linger;
+    }
+  }
+  Wake();
+  return AwaitReleased(kSparePatience);
+}
+
 absl::Status PodNetwork::CheckPorts(const std::string& uid,
                                     const std::vector<PublishedPort>& ports) const {
+  if (ports.empty()) return absl::OkStatus();
   for (const auto& [other, tenant] : tenants_) {
     if (tenant.released || other == uid) continue;
     for (const PublishedPort& held : tenant.lease.ports) {
@@ -268,6 +291,40 @@ absl::StatusOr<PodAddress> PodNetwork::Reserve(const std::string& uid,
   return kept;
 }
 
+absl::Status PodNetwork::ReserveSpare(const std::string& name) {
+  RETURN_IF_ERROR(Reserve(name, {}).status());
+  MutexLock lock(&mutex_);
+  tenants_[name].spare = true;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PodAddress> PodNetwork::Hand(const std::string& spare, const std::string& uid,
+                                            const std::vector<PublishedPort>& ports) {
+  AddressLease lease;
+  {
+    MutexLock lock(&mutex_);
+    const auto found = tenants_.find(spare);
+    if (found == tenants_.end() || found->second.released || tenants_.count(uid) > 0) {
+      return absl::NotFoundError(absl::StrCat("network ", spare, " cannot be handed over"));
+    }
+    RETURN_IF_ERROR(CheckPorts(uid, ports));
+    lease = found->second.lease;
+    lease.link = LinkNameOf(spare, lease);
+    lease.ports = ports;
+    tenants_.erase(found);
+    tenants_[uid] = Tenant{lease, false, false, {}, false};
+  }
+  // In this order: no two records ever have one address. An agent that dies in between takes the
+  // spare's namespace with it, and the link is a stray one.
+  RETURN_IF_ERROR(config_.journal->Remove(RecordKind::kAddressLease, spare));
+  RETURN_IF_ERROR(config_.journal->Put(RecordKind::kAddressLease, uid, EncodeLease(lease)));
+  if (!ports.empty()) {
+    RETURN_IF_ERROR(firewall_->Run(PortRules(TableName(config_.bridge), {}, TargetsOf(lease))));
+    RETURN_IF_ERROR(conntrack_->Forget(lease.ports));
+  }
+  return AddressOf(lease);
+}
+
 absl::Status PodNetwork::Execute(const std::vector<netlink::Message>& messages) {
   MutexLock lock(&socket_mutex_);
   return socket_.Execute(messages);
@@ -275,7 +332,7 @@ absl::Status PodNetwork::Execute(const std::vector<netlink::Message>& messages) 
 
 absl::Status PodNetwork::CreateLink(const std::string& uid, const AddressLease& lease, int netns_fd,
                                     netlink::Socket& inside) {
-  const std::string name = PodLinkName(uid);
+  const std::string name = LinkNameOf(uid, lease);
   const std::vector<netlink::Message> messages =
       HostMessages({name, bridge_, config_.mtu, lease.address, netns_fd});
   MutexLock lock(&socket_mutex_);
@@ -313,6 +370,12 @@ absl::Status PodNetwork::Attach(const std::string& uid, int netns_fd, UniqueFd r
   RETURN_IF_ERROR(CreateLink(uid, lease, netns_fd, inside));
   ASSIGN_OR_RETURN(const netlink::Link eth0, netlink::FindLink(inside, kPodLink));
   RETURN_IF_ERROR(inside.Execute(InsideMessages(eth0.index, address, BridgeMac(config_.node))));
+  {
+    // Asking for a link makes the kernel act on its carrier now; otherwise it does so when it finds
+    // the time, and the bridge passes nothing on until then. See linkwatch_sync_dev().
+    MutexLock lock(&socket_mutex_);
+    RETURN_IF_ERROR(netlink::FindLink(socket_, LinkNameOf(uid, lease)).status());
+  }
   RETURN_IF_ERROR(firewall_->Run(PortRules(TableName(config_.bridge), {}, TargetsOf(lease))));
   // Clients that tried before the port was there are tracked as going elsewhere.
   return conntrack_->Forget(lease.ports);
@@ -371,7 +434,7 @@ absl::Status PodNetwork::DeleteStrayLinks() {
   {
     MutexLock lock(&mutex_);
     for (const auto& [uid, tenant] : tenants_) {
-      owned.insert(PodLinkName(uid));
+      owned.insert(LinkNameOf(uid, tenant.lease));
       addresses.insert(tenant.lease.address);
     }
   }

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -64,6 +65,14 @@ class PodNetwork {
   absl::StatusOr<PodAddress> Reserve(const std::string& uid,
                                      const std::vector<PublishedPort>& ports);
 
+  // The same ahead of time, for a namespace that no pod has yet: Attach it under this name, then
+  // Hand it over. It is given up where it stands in the way of SetRange.
+  absl::Status ReserveSpare(const std::string& name);
+  // What was reserved (and attached) as a spare is the pod's from here on, with these ports.
+  // NotFound: the spare is gone. FailedPrecondition: as of Reserve; the spare stays.
+  absl::StatusOr<PodAddress> Hand(const std::string& spare, const std::string& uid,
+                                  const std::vector<PublishedPort>& ports);
+
   // Joins the namespace to the bridge as eth0, with address, default route and a known gateway;
   // raises lo; publishes the pod's ports. NotFound: nothing reserved. `route_socket`, a fresh
   // NETLINK_ROUTE socket from inside, saves a thread that enters the namespace to open one.
@@ -91,8 +100,10 @@ class PodNetwork {
  private:
   struct Tenant {
     AddressLease lease;
+    bool spare = false;
     bool released = false;  // its link may still be there
     absl::Duration released_at;
+    bool looked_at = false;  // for its link, since it was released
   };
   struct Range {
     Cidr pods;
@@ -122,7 +133,9 @@ class PodNetwork {
   absl::Status DeleteStrayLinks();
   void Wake() const;
   void Watch();
-  bool FinishReleases() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool GiveUpSpares() ABSL_LOCKS_EXCLUDED(mutex_);
+  // `gone`: links that are known to have ended; `all`: look for every one's.
+  bool FinishReleases(const std::set<std::string>& gone, bool all) ABSL_LOCKS_EXCLUDED(mutex_);
   bool FinishRelease(const std::string& uid, const Tenant& tenant) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const Config config_;

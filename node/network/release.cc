@@ -1,5 +1,7 @@
 // The second half of PodNetwork: the watcher thread, which ends leases once their links are gone.
+#include <linux/rtnetlink.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
@@ -42,42 +44,57 @@ void PodNetwork::Watch() {
   bool waiting = true;
   for (;;) {
     pollfd pollers[] = {{wake_.get(), POLLIN, 0}, {listener_.fd(), POLLIN, 0}};
-    ::poll(pollers, 2, waiting ? kRecheckMilliseconds : -1);
+    bool all = ::poll(pollers, 2, waiting ? kRecheckMilliseconds : -1) == 0;
     uint64_t count = 0;
     if (::read(wake_.get(), &count, sizeof count) < 0 && errno != EAGAIN) {
       LOG_WARN("{}", ErrnoStatus("read the network watcher's eventfd").ToString());
     }
-    // Many links end together: all that is known now is one reason to look. What was lost (a full
-    // buffer) is no less a reason.
+    // Many links end together, and each is looked for once. Where the kernel had no room to tell,
+    // all are.
+    std::set<std::string> gone;
     for (;;) {
       const auto told = listener_.Listen(absl::ZeroDuration());
-      if (told.ok() && told->empty()) break;
-      if (!told.ok() && !absl::IsResourceExhausted(told.status())) break;
+      if (absl::IsResourceExhausted(told.status())) {
+        all = true;
+        continue;
+      }
+      if (!told.ok() || told->empty()) break;
+      for (const netlink::Reply& reply : *told) {
+        // A port that leaves its bridge is told of in the same words.
+        if (reply.type != RTM_DELLINK || reply.As<ifinfomsg>().ifi_family != AF_UNSPEC) continue;
+        gone.insert(netlink::ParseLink(reply).name);
+      }
     }
     {
       MutexLock lock(&mutex_);
       if (stopping_) return;
     }
-    waiting = FinishReleases();
+    waiting = FinishReleases(gone, all);
   }
 }
 
 // True while some released pod's link is left.
-bool PodNetwork::FinishReleases() {
+bool PodNetwork::FinishReleases(const std::set<std::string>& gone, bool all) {
   std::map<std::string, Tenant> released;
+  bool waiting = false;
   {
     MutexLock lock(&mutex_);
-    for (const auto& [uid, tenant] : tenants_) {
-      if (tenant.released) released.emplace(uid, tenant);
+    for (auto& [uid, tenant] : tenants_) {
+      if (!tenant.released) continue;
+      if (all || !tenant.looked_at || gone.contains(LinkNameOf(uid, tenant.lease))) {
+        released.emplace(uid, tenant);
+        tenant.looked_at = true;
+      } else {
+        waiting = true;
+      }
     }
   }
-  bool waiting = false;
   for (const auto& [uid, tenant] : released) waiting = !FinishRelease(uid, tenant) || waiting;
   return waiting;
 }
 
 bool PodNetwork::FinishRelease(const std::string& uid, const Tenant& tenant) {
-  const std::string name = PodLinkName(uid);
+  const std::string name = LinkNameOf(uid, tenant.lease);
   const auto link = netlink::FindLink(watcher_socket_, name);
   const absl::Duration now = config_.clock->Monotonic();
   if (!absl::IsNotFound(link.status())) {

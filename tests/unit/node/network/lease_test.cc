@@ -17,6 +17,15 @@ TEST(LeaseTest, SurvivesTheJournal) {
   EXPECT_EQ(DecodeLease(EncodeLease(lease)).value(), lease);
 }
 
+TEST(LeaseTest, KnowsALinkThatIsNotNamedAfterItsPod) {
+  AddressLease lease{ParseIpv4("10.64.0.5").value(), {}};
+  EXPECT_EQ(LinkNameOf("uid-1", lease), PodLinkName("uid-1"));
+  lease.link = PodLinkName("spare-1");
+  EXPECT_EQ(EncodeLease(lease), absl::StrCat("10.64.0.5 @", PodLinkName("spare-1")));
+  EXPECT_EQ(DecodeLease(EncodeLease(lease)).value(), lease);
+  EXPECT_EQ(LinkNameOf("uid-1", lease), PodLinkName("spare-1"));
+}
+
 TEST(LeaseTest, RefusesWhatItCannotRead) {
   for (const char* text :
        {"", "x", "10.64.0.5 ", "10.64.0.5 tcp:0.0.0.0:80", "10.64.0.5 icmp:0.0.0.0:8080:80",

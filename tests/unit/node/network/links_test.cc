@@ -27,11 +27,11 @@ NetworkPeer Peer(const char* node, const char* address, const char* cidr) {
 
 TEST(LinksTest, OneBatchOutsideAndOneInside) {
   EXPECT_THAT(Names(HostMessages({"vpabc", 3, 0, ParseIpv4("10.64.0.2").value(), 7})),
-              ElementsAre("create veth vpabc", "set hairpin of bridge port vpabc",
-                          "set neighbour 10.64.0.2"));
+              ElementsAre("create veth vpabc", "keep IPv6 off link vpabc",
+                          "set hairpin of bridge port vpabc", "set neighbour 10.64.0.2"));
   const PodAddress address{ParseIpv4("10.64.0.2").value(), 22, ParseIpv4("10.64.0.1").value(), {}};
   EXPECT_THAT(Names(InsideMessages(2, address, {})),
-              ElementsAre("change link lo", "change link number 2",
+              ElementsAre("change link lo", "keep IPv6 off link number 2", "change link number 2",
                           "add address 10.64.0.2/22 of link number 2",
                           "add route to 0.0.0.0/0 via 10.64.0.1", "set neighbour 10.64.0.1"));
 }
