@@ -33,6 +33,10 @@ void Release(Container* container) {
   CloseFd(&container->channel);
   CloseFd(&container->terminal);
   CloseFd(&container->input);
+  for (size_t i = 0; i < container->go_count; ++i) close(container->go_fds[i]);
+  free(container->go_fds);
+  container->go_fds = nullptr;
+  container->go_count = 0;
   FreeEarly(container);
   FreeLaunch(&container->launch);
   free(container->plan);
@@ -103,6 +107,37 @@ void Started(Container* container) {
   NotifyWatchers(&pod_state);
 }
 
+// The go-ahead with the v1 tasks files.
+void SendGo(const Container& container, const int* fds, size_t count) {
+  char mark = kGoMark;
+  iovec data{&mark, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(kMaxFds * sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  const size_t bytes = count * sizeof(int);
+  if (bytes > 0) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(bytes);
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(bytes);
+    memcpy(CMSG_DATA(header), fds, bytes);
+  }
+  // A child that cannot be reached has failed, and is reported when it is reaped.
+  (void)!sendmsg(container.channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void SendHeldGo(Container* container) {
+  if (container->go_fds == nullptr) return;
+  SendGo(*container, container->go_fds, container->go_count);
+  for (size_t i = 0; i < container->go_count; ++i) close(container->go_fds[i]);
+  free(container->go_fds);
+  container->go_fds = nullptr;
+  container->go_count = 0;
+}
+
 // From now on the process that was prepared is the container's.
 void Born(Container* container, const BirthNotice& notice, int pidfd) {
   container->awaits_birth = false;
@@ -111,6 +146,7 @@ void Born(Container* container, const BirthNotice& notice, int pidfd) {
   container->pidfd = pidfd;
   // Somebody wanted its end while it came to be.
   if (container->taken_back || pod_state.stopping) PidfdSendSignal(pidfd, SIGKILL);
+  SendHeldGo(container);
 }
 
 // Packets: a birth, with a terminal its master, a failure. End of file without a failure means
@@ -366,24 +402,17 @@ void LetGo(Pod* pod, Connection* from, WireReader* request, int* fds, size_t fd_
     first = 1;
   }
   container->held = false;
-  char mark = kGoMark;
-  iovec data{&mark, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(kMaxFds * sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  const size_t bytes = (fd_count - first) * sizeof(int);
-  if (bytes > 0) {
-    message.msg_control = control;
-    message.msg_controllen = CMSG_SPACE(bytes);
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(bytes);
-    memcpy(CMSG_DATA(header), fds + first, bytes);
+  const size_t count = fd_count - first;
+  if (!container->awaits_birth) return SendGo(*container, fds + first, count);
+  // It could be over before its birth is told, and nobody would know whose end that was.
+  container->go_fds = static_cast<int*>(malloc((count + 1) * sizeof(int)));
+  if (container->go_fds == nullptr) {
+    PidfdSendSignal(container->pidfd, SIGKILL);
+    return;
   }
-  // A child that cannot be reached has failed, and is reported when it is reaped.
-  (void)!sendmsg(container->channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  memcpy(container->go_fds, fds + first, count * sizeof(int));
+  container->go_count = count;
+  for (size_t i = first; i < fd_count; ++i) fds[i] = -1;
 }
 
 void TakeBack(Container* container) {

@@ -75,7 +75,9 @@ struct Container {
   ChildReport report = {};
   Connection* starter = nullptr;  // waits for the start's outcome
   bool held = false;              // waits for kGo
-  bool taken_back = false;        // its starter left before kGo: no trace of it stays
+  int* go_fds = nullptr;          // a go-ahead that came before its birth was told
+  size_t go_count = 0;
+  bool taken_back = false;  // its starter left before kGo: no trace of it stays
 };
 
 // What of one stream goes to one who attached.
@@ -122,9 +124,8 @@ struct Kept {
   int fd = -1;
 };
 
-// What the agent asks for, by the program's arguments.
+// What the agent asks for (kBecome).
 struct PodOptions {
-  const char* hostname = "";
   bool has_users = false;  // a user namespace, with 65536 ids from first_id on
   uint32_t first_id = 0;
   bool shares_processes = false;  // one pid namespace for all containers
@@ -199,7 +200,8 @@ void FreeEarly(Container* container);
 // The connection is gone: he is detached, and the container runs on.
 void Detach(Pod* pod, Connection* owner);
 
-// namespaces.cc. Dies with a complaint when it cannot.
+// namespaces.cc. Dies with a complaint when it cannot. Where the pod's containers share their
+// processes, the caller has to live as long as they do.
 void MakePodNamespaces(Pod* pod);
 // False with errno, and what could not be written in `name`.
 bool WriteSysctl(const char* name, const char* value);
@@ -211,6 +213,7 @@ void Fetch(Pod* pod, Connection* from, WireReader* request);
 
 // connection.cc
 void AcceptConnection(Pod* pod, int listener);
+void AddConnection(Pod* pod, int fd);
 void DropConnection(Connection* connection);
 void ReplyRecord(Connection* to, const Container& container);
 void ReplyRefused(Connection* to, int error, const char* sentence, const char* object = "");
