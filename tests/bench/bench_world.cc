@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <spawn.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +24,8 @@ extern char** environ;
 namespace cluster::node {
 
 namespace fs = std::filesystem;
+
+constexpr off_t kDiskBytes = off_t{8} << 30;  // most of them holes
 
 void Die(const std::string& what) {
   std::cerr << "bench: " << what << "\n";
@@ -82,12 +86,29 @@ double Series::Percentile(double p) const {
   return static_cast<double>(sorted[at]) / 1e6;
 }
 
+namespace {
+
+void Run(const std::vector<std::string>& argv) {
+  const Spawned child = Spawn(argv);
+  int status = 0;
+  if (waitpid(child.pid, &status, 0) != child.pid || status != 0) Die(argv[0] + " failed");
+}
+
+}  // namespace
+
 BenchPlace::BenchPlace(const std::string& name)
-    : base_("/var/tmp/" + name + "-XXXXXX"), run_("/dev/shm/" + name + "-XXXXXX") {
-  if (unshare(CLONE_NEWNET) != 0) {
+    : image_("/var/tmp/" + name + "-XXXXXX"),
+      base_("/var/tmp/" + name + "-XXXXXX"),
+      run_("/dev/shm/" + name + "-XXXXXX") {
+  if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0 ||
+      mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) {
     Die(absl::StrCat("unshare: ", ErrnoName(errno), " (run it as root)"));
   }
+  const UniqueFd image(mkstemp(image_.data()));
+  if (!image || ftruncate(image.get(), kDiskBytes) != 0) Die("make a disk image");
   if (mkdtemp(base_.data()) == nullptr || mkdtemp(run_.data()) == nullptr) Die("mkdtemp");
+  Run({"mkfs.ext4", "-q", "-F", image_});
+  Run({"mount", "-o", "loop", image_, base_});
   layer_ = base_ + "/layer";
   for (const char* part : {"/proc", "/dev", "/sys", "/etc", "/tmp", "/bin"}) {
     fs::create_directories(layer_ + part);
@@ -98,10 +119,12 @@ BenchPlace::BenchPlace(const std::string& name)
 }
 
 BenchPlace::~BenchPlace() {
+  if (umount2(base_.c_str(), MNT_DETACH) != 0) std::cerr << "umount: " << ErrnoName(errno) << "\n";
   for (const std::string& path : {base_, run_}) {
     const absl::Status removed = RemoveTree(path);
     if (!removed.ok()) std::cerr << removed << "\n";
   }
+  unlink(image_.c_str());
 }
 
 BenchRuntime::BenchRuntime(const BenchPlace& place)

@@ -49,8 +49,11 @@ struct Series {
 };
 
 // Directories of one run, removed at the end: one on a disk, one on a tmpfs, and a layer of an
-// image with busybox and, as /probe, start_probe. Makes the process live in a network namespace of
-// its own, with nothing beyond.
+// image with busybox and, as /probe, start_probe. The disk is a file system of its own on a loop
+// device, ext4 as installers make it, so that figures do not depend on what the machine's own is
+// (without a journal, creating a file costs more the more were deleted of late; with `discard`,
+// removing a directory waits for the device). Makes the process live in network and mount
+// namespaces of its own, with nothing beyond.
 class BenchPlace {
  public:
   explicit BenchPlace(const std::string& name);
@@ -60,6 +63,7 @@ class BenchPlace {
   const std::string& layer() const { return layer_; }
 
  private:
+  std::string image_;
   std::string base_;
   std::string run_;
   std::string layer_;
