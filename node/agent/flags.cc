@@ -120,6 +120,11 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
   AddParsed(app, "--user-ids", &flags, TakeUserIds,
             "Host ids for the pods' user namespaces, 65536 for each: FIRST:COUNT, as in subuid(5). "
             "Agents of one machine need different ones; default: 524288:1878523904");
+  app.add_option("--spare-pods", flags.spare_pods,
+                 "How many pods to be are kept ready, so that a start does not wait for namespaces "
+                 "and links; 0: none")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 64));
   AddResourceFlags(app, &flags);
   app.add_option("--container-log-max-size", flags.log_max_bytes,
                  "Size at which a container's log goes on in a new file, as 10Mi; 0: never")

@@ -30,6 +30,7 @@ struct Flags {
   IdRange user_ids = kContainerIds;
   int64_t log_max_bytes = 10 << 20;
   int log_max_files = 5;
+  int spare_pods = 2;
 };
 
 struct ParsedFlags {

@@ -119,6 +119,7 @@ absl::StatusOr<KernelRuntimeOptions> RuntimeOptionsOf(const Flags& flags) {
   options.user_ids = flags.user_ids;
   options.log_max_bytes = flags.log_max_bytes;
   options.log_max_files = flags.log_max_files;
+  options.spares = flags.spare_pods;
   if (flags.static_cpus) {
     ASSIGN_OR_RETURN(options.cpus, ReadCpus("/sys/devices/system/cpu"));
   }

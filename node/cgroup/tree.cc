@@ -307,6 +307,28 @@ absl::StatusOr<CgroupGroup> CgroupTree::MakeLeaf(const std::string& uid, const s
   return Make(absl::StrCat(kPodPrefix, uid, "/", leaf), false, limits);
 }
 
+absl::StatusOr<CgroupGroup> CgroupTree::MakeInitLeaf(const std::string& uid,
+                                                     const CgroupLimits& limits) {
+  RETURN_IF_ERROR(CheckComponent("pod uid", uid));
+  if (!roots_.front().v2 || roots_.size() == 1) return MakeLeaf(uid, kInitLeaf, limits);
+  const std::string pod = absl::StrCat(kPodPrefix, uid);
+  const std::string path = absl::StrCat(pod, "/", kInitLeaf);
+  std::vector<CgroupGroup::Member> members;
+  for (const Root& root : roots_) {
+    auto directory = root.v2 ? MakeDirectory(root.directory.get(), path)
+                             : OpenAt(root.directory.get(), pod, kOpenGroup);
+    // A pod without a cpuset of its own.
+    if (!root.v2 && absl::IsNotFound(directory.status())) continue;
+    RETURN_IF_ERROR(directory.status());
+    members.push_back({root.v2, root.controllers, *std::move(directory)});
+  }
+  CgroupGroup group(absl::StrCat(parent_, "/", path), std::move(members));
+  std::vector<ControlWrite> writes = PlanWrites(layout_, limits);
+  std::erase_if(writes, [](const ControlWrite& write) { return !write.v2; });
+  RETURN_IF_ERROR(group.Apply(writes));
+  return group;
+}
+
 absl::StatusOr<UniqueFd> CgroupTree::MakeBirthplace(const std::string& uid,
                                                     const std::string& leaf) {
   RETURN_IF_ERROR(CheckComponent("pod uid", uid));

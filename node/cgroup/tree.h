@@ -53,6 +53,9 @@ class CgroupTree {
   absl::StatusOr<CgroupGroup> MakePod(const std::string& uid, const CgroupLimits& limits);
   absl::StatusOr<CgroupGroup> MakeLeaf(const std::string& uid, const std::string& leaf,
                                        const CgroupLimits& limits);
+  // For cluster-init. Where v1 counts, a process may live in the pod's own group: no leaf is made
+  // in there, only in the v2 tree.
+  absl::StatusOr<CgroupGroup> MakeInitLeaf(const std::string& uid, const CgroupLimits& limits);
   // On hybrid machines the v2 tree has no controllers: there the group can be made in it alone, for
   // CLONE_INTO_CGROUP, and the rest with MakePod and MakeLeaf while the process is under way.
   // Elsewhere the descriptor is invalid.

@@ -181,8 +181,51 @@ absl::StatusOr<InitClient::Reply> InitClient::Receive(MessageType expected) {
   return reply;
 }
 
+absl::StatusOr<InitClient> InitClient::Over(UniqueFd socket, absl::Duration timeout) {
+  InitClient client(std::move(socket));
+  RETURN_IF_ERROR(client.SetTimeout(timeout));
+  return client;
+}
+
+absl::Status InitClient::Mould(uint32_t flags, uint32_t first_id, int socket) {
+  Request request(MessageType::kMould);
+  request->U32(flags);
+  request->U32(first_id);
+  return Send(request.bytes(), {socket});
+}
+
+absl::StatusOr<InitWelcome> InitClient::AwaitMoulded() {
+  ASSIGN_OR_RETURN(Reply reply, Receive(MessageType::kMoulded));
+  if (reply.fds.size() != 2) return Malformed();
+  InitWelcome moulded;
+  moulded.net_namespace = std::move(reply.fds[0]);
+  moulded.route_socket = std::move(reply.fds[1]);
+  return moulded;
+}
+
+absl::Status InitClient::Become(const InitBecome& become) {
+  Request request(MessageType::kBecome);
+  request.String(become.uid);
+  request.String(become.hostname);
+  request->U32(become.flags);
+  request->U32(become.first_id);
+  std::vector<int> fds = {become.log, become.listener};
+  if (become.cgroup2 >= 0) fds.push_back(become.cgroup2);
+  return Send(request.bytes(), fds);
+}
+
 absl::StatusOr<InitWelcome> InitClient::Hello(const std::vector<int>& tasks) {
-  RETURN_IF_ERROR(Send(Request(MessageType::kHello).bytes(), tasks));
+  RETURN_IF_ERROR(Greet(tasks, false));
+  return AwaitWelcome();
+}
+
+absl::Status InitClient::Greet(const std::vector<int>& tasks, bool watch) {
+  Request request(MessageType::kHello);
+  request->U32(watch ? init::kHelloWatches : 0u);
+  return Send(request.bytes(), tasks);
+}
+
+absl::StatusOr<InitWelcome> InitClient::AwaitWelcome() {
   ASSIGN_OR_RETURN(Reply reply, Receive(MessageType::kWelcome));
   if (reply.fds.size() != 3) return Malformed();
   init::WireReader reader(reply.bytes.data(), reply.bytes.size());

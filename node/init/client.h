@@ -35,8 +35,19 @@ struct InitRecord {
   std::string message;
 };
 
+// What a mould (node/init/mould.h) is to become.
+struct InitBecome {
+  std::string uid;
+  std::string hostname;
+  uint32_t flags = 0;     // init::MouldFlags
+  uint32_t first_id = 0;  // with kPodHasUsers
+  int log = -1;
+  int listener = -1;  // from Listen
+  int cgroup2 = -1;   // v2 directory to be born in, or -1
+};
+
 struct InitWelcome {
-  pid_t pid = 0;
+  pid_t pid = 0;  // 0, and no pidfd: a mould's
   UniqueFd net_namespace;
   UniqueFd pidfd;
   UniqueFd route_socket;  // NETLINK_ROUTE, of the pod's network namespace
@@ -84,14 +95,28 @@ struct InitExecStarted {
 // meanwhile, what it refuses as the code that fits its errno.
 class InitClient {
  public:
-  // A listening socket named `name` in directory `dir` (only root may enter that), for
-  // SpawnProgram's descriptor 3. A socket of that name that is there already is replaced.
+  // A listening socket named `name` in directory `dir` (only root may enter that), for Become. A
+  // socket of that name that is there already is replaced.
   static absl::StatusOr<UniqueFd> Listen(int dir, const std::string& name);
   static absl::StatusOr<InitClient> Connect(int dir, const std::string& name,
                                             absl::Duration timeout = absl::Seconds(10));
 
+  // The agent's end of a template's or mould's socket.
+  static absl::StatusOr<InitClient> Over(UniqueFd socket,
+                                         absl::Duration timeout = absl::Seconds(10));
+
+  // To a template: a new mould, whose end of its socket is `socket`. Returns at once.
+  absl::Status Mould(uint32_t flags, uint32_t first_id, int socket);
+  // Of a mould ordered with kMouldTells: its network namespace and a route socket.
+  absl::StatusOr<InitWelcome> AwaitMoulded();
+  // To a mould: from now on this is a conversation with a cluster-init. Returns at once.
+  absl::Status Become(const InitBecome& become);
+
   // With the v1 `tasks` files that cluster-init itself is to enter.
   absl::StatusOr<InitWelcome> Hello(const std::vector<int>& tasks = {});
+  // The two halves of it; `watch` as after Watch().
+  absl::Status Greet(const std::vector<int>& tasks, bool watch);
+  absl::StatusOr<InitWelcome> AwaitWelcome();
   // The process comes to be and builds its root, and waits for Go. Returns at once. Without a Go on
   // this connection the start never was.
   absl::Status Start(const InitStart& start);

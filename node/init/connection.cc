@@ -87,7 +87,9 @@ void ReplyRecords(Connection* to) {
   Send(to);
 }
 
-void Welcome(Connection* to, const int* tasks, size_t task_count) {
+void Welcome(Connection* to, WireReader* request, const int* tasks, size_t task_count) {
+  // Agents from before there were flags send none.
+  const uint32_t flags = request->left() > 0 ? request->U32() : 0;
   for (size_t i = 0; i < task_count; ++i) {
     if (write(tasks[i], "0", 1) != 1) return ReplyRefused(to, errno, "enter the cgroup of the pod");
   }
@@ -95,6 +97,7 @@ void Welcome(Connection* to, const int* tasks, size_t task_count) {
   const int route = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
   if (route < 0) return ReplyRefused(to, errno, "open a netlink socket");
   const int fds[3] = {pod_state.net_namespace, pod_state.own_pidfd, route};
+  if ((flags & kHelloWatches) != 0) to->watching = true;
   Begin(MessageType::kWelcome).I32(getpid());
   Send(to, fds, 3);
   close(route);
@@ -134,7 +137,7 @@ void Dispatch(Connection* from, size_t size, int* fds, size_t fd_count) {
   const uint32_t type = request.U32();
   switch (static_cast<MessageType>(type)) {
     case MessageType::kHello:
-      return Welcome(from, fds, fd_count);
+      return Welcome(from, &request, fds, fd_count);
     case MessageType::kStart:
       return StartContainer(&pod_state, from, &request, fds, fd_count);
     case MessageType::kGo:
@@ -163,6 +166,8 @@ void Dispatch(Connection* from, size_t size, int* fds, size_t fd_count) {
       return Keep(&pod_state, from, &request, fds, fd_count);
     case MessageType::kFetch:
       return Fetch(&pod_state, from, &request);
+    case MessageType::kMould:
+    case MessageType::kBecome:
     case MessageType::kWelcome:
     case MessageType::kDone:
     case MessageType::kRefused:
@@ -173,6 +178,7 @@ void Dispatch(Connection* from, size_t size, int* fds, size_t fd_count) {
     case MessageType::kChanged:
     case MessageType::kKept:
     case MessageType::kAttached:
+    case MessageType::kMoulded:
       break;
   }
   ReplyRefused(from, EPROTO, "unknown request");
@@ -209,18 +215,10 @@ void ConnectionReady(void* owner) {
 
 }  // namespace
 
-void AcceptConnection(Pod* pod, int listener) {
-  const int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  if (fd < 0) return;
-  size_t count = 0;
-  for (Connection* at = pod->connections; at != nullptr; at = at->next) ++count;
-  ucred peer{};
-  socklen_t size = sizeof peer;
+void AddConnection(Pod* pod, int fd) {
   Connection* connection = static_cast<Connection*>(malloc(sizeof(Connection)));
-  if (connection == nullptr || count >= kMaxConnections ||
-      getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.uid != geteuid()) {
+  if (connection == nullptr) {
     close(fd);
-    free(connection);
     return;
   }
   *connection = Connection();
@@ -229,6 +227,21 @@ void AcceptConnection(Pod* pod, int listener) {
   connection->next = pod->connections;
   pod->connections = connection;
   WatchFd(pod, fd, &connection->watch);
+}
+
+void AcceptConnection(Pod* pod, int listener) {
+  const int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd < 0) return;
+  size_t count = 0;
+  for (Connection* at = pod->connections; at != nullptr; at = at->next) ++count;
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (count >= kMaxConnections || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
+      peer.uid != geteuid()) {
+    close(fd);
+    return;
+  }
+  AddConnection(pod, fd);
 }
 
 void DropConnection(Connection* connection) {

@@ -145,9 +145,6 @@ void MakePodNamespaces(Pod* pod) {
   } else if (unshare(shared) != 0) {
     Die("unshare", "net, ipc, uts");
   }
-  if (sethostname(options.hostname, strlen(options.hostname)) != 0) {
-    Die("set hostname", options.hostname);
-  }
   pod->net_namespace = openat(pod->host_proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
   if (pod->net_namespace < 0) Die("open", "network namespace");
   if (!options.node_ipc) {

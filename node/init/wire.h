@@ -26,15 +26,16 @@ constexpr char kUserNamespaceName[] = "user-namespace";  // kFetch: the pod's, w
 
 // Requests name what they want; the comment lists payload and descriptors, then the reply.
 enum class MessageType : uint32_t {
-  kHello = 1,  // fds: v1 `tasks` files that cluster-init is to enter -> kWelcome
-  kStart,      // plan size, flags; fds see kStartFixedFds. The process builds its root, then waits.
-  kGo,         // flags; fds see below. It goes on -> kRecord | kRefused
-  kSignal,     // name, attempt, signal -> kDone | kRefused (ESRCH: no such instance)
-  kExec,       // ExecRequest -> kExecStarted, later kExecEnded | kRefused
-  kExecKill,   // ends the command of this connection -> no reply of its own
-  kQuery,      // -> kRecords
-  kWatch,      // -> kDone, and from then on kChanged after every change
-  kShutdown,   // kills what is left; -> kDone when all has ended, then the process exits
+  // flags; fds: v1 `tasks` files that cluster-init is to enter -> kWelcome
+  kHello = 1,
+  kStart,     // plan size, flags; fds see kStartFixedFds. The process builds its root, then waits.
+  kGo,        // flags; fds see below. It goes on -> kRecord | kRefused
+  kSignal,    // name, attempt, signal -> kDone | kRefused (ESRCH: no such instance)
+  kExec,      // ExecRequest -> kExecStarted, later kExecEnded | kRefused
+  kExecKill,  // ends the command of this connection -> no reply of its own
+  kQuery,     // -> kRecords
+  kWatch,     // -> kDone, and from then on kChanged after every change
+  kShutdown,  // kills what is left; -> kDone when all has ended, then the process exits
   kSysctls = 20,  // pairs of name and value, written in the pod's namespaces -> kDone | kRefused
   kKeep = 30,     // name; fd: kept under that name for as long as cluster-init lives -> kDone |
                   // kRefused (EEXIST: one of that name is kept already)
@@ -43,6 +44,11 @@ enum class MessageType : uint32_t {
   // kExecEnded with the container | kRefused
   kAttach = 40,
   kResize = 41,  // rows, columns; of the terminal this connection is attached to -> no reply
+  // To a template (mould.h): flags, first id; fd: the new mould's socket -> no reply
+  kMould = 50,
+  // To a mould: uid, host name, flags, first id; fds: log, listening socket, [v2 dir to be born in]
+  // -> no reply, or kRefused; then the conversation is with cluster-init
+  kBecome = 51,
 
   kWelcome =
       100,  // pid; fds: network namespace, pidfd of cluster-init, NETLINK_ROUTE socket inside
@@ -55,6 +61,7 @@ enum class MessageType : uint32_t {
   kChanged,      // no payload: look again
   kKept = 130,   // fd
   kAttached = 140,
+  kMoulded = 150,  // fds: network namespace, NETLINK_ROUTE socket inside
 };
 
 struct MessageHeader {
@@ -73,6 +80,16 @@ enum StartFlags : uint32_t {
 // kVolume mounts in their order
 // kGo: [oom file], v1 tasks...
 constexpr size_t kStartFixedFds = 3;
+
+enum HelloFlags : uint32_t { kHelloWatches = 1 };  // as after kWatch
+enum MouldFlags : uint32_t {
+  kPodHasUsers = 1,  // 65536 ids from the first id on
+  kPodSharesProcesses = 2,
+  kPodInNodeNetwork = 4,
+  kPodInNodeIpc = 8,
+  kMouldReady = 16,  // kMould: its namespaces are made at once; no sharing then
+  kMouldTells = 32,  // kMould: once they are there -> kMoulded
+};
 
 enum ExecFlags : uint32_t { kExecTty = 1, kExecCgroup2 = 2 };
 // kExec: name, flags, cgroup fd count, rows, columns, argv.

@@ -8,10 +8,10 @@
 
 namespace cluster::node {
 
-absl::Status KernelRuntime::Attach(const std::string& uid, InitWelcome welcome) {
+absl::Status KernelRuntime::Attach(const std::string& uid, InitWelcome welcome, bool joined) {
   const PodDirectory directory = DirectoryOf(uid);
   ASSIGN_OR_RETURN(const SandboxSpec spec, directory.ReadSandbox());
-  if (!spec.host_network) {
+  if (!spec.host_network && !joined) {
     RETURN_IF_ERROR(options_.network->Attach(uid, welcome.net_namespace.get(),
                                              std::move(welcome.route_socket)));
   }
@@ -23,14 +23,14 @@ absl::Status KernelRuntime::Attach(const std::string& uid, InitWelcome welcome) 
   return directory.MarkReady();
 }
 
-void KernelRuntime::AttachInBackground(const std::string& uid, InitWelcome welcome) {
+void KernelRuntime::AttachInBackground(const std::string& uid, InitWelcome welcome, bool joined) {
   {
     MutexLock lock(&mutex_);
     attaching_.insert(uid);
   }
   auto shared = std::make_shared<InitWelcome>(std::move(welcome));
-  network_strand_.Post([this, uid, shared] {
-    const absl::Status attached = Attach(uid, std::move(*shared));
+  network_strand_.Post([this, uid, shared, joined] {
+    const absl::Status attached = Attach(uid, std::move(*shared), joined);
     MutexLock lock(&mutex_);
     attaching_.erase(uid);
     // Whoever needs the network finds the pod not ready, tries again and hears why.

@@ -199,6 +199,7 @@ absl::StatusOr<ContainerState> KernelRuntime::StartContainer(const ContainerSpec
   sweeper_.Post([this, spec] {
     HoldOnTo(spec.pod_uid, spec.name, spec.attempt);
     SettlePod(spec.pod_uid);
+    OrderSpares();
     if (spec.attempt > 0) ForgetOlderInstances(spec);
   });
   return StateOf(*record);

@@ -24,26 +24,9 @@
 namespace cluster::node {
 namespace {
 
-constexpr char kSocketName[] = "init.sock";
 // For all pods together that do not answer or do not end when the agent starts.
 constexpr absl::Duration kRecoverPatience = absl::Seconds(5);
 constexpr absl::Duration kProbePatience = absl::Seconds(5);
-
-absl::StatusOr<std::vector<PublishedPort>> PortsOf(const SandboxSpec& spec) {
-  std::vector<PublishedPort> ports;
-  for (const HostPort& port : spec.host_ports) {
-    PublishedPort published;
-    ASSIGN_OR_RETURN(published.protocol,
-                     ParseProtocol(port.protocol.empty() ? "tcp" : port.protocol));
-    if (!port.host_ip.empty()) {
-      ASSIGN_OR_RETURN(published.host_ip, ParseIpv4(port.host_ip));
-    }
-    published.host_port = port.host_port;
-    published.pod_port = port.container_port;
-    ports.push_back(published);
-  }
-  return ports;
-}
 
 absl::Status CheckSandbox(const SandboxSpec& spec) {
   RETURN_IF_ERROR(CheckName("pod uid", spec.uid));
@@ -62,18 +45,9 @@ absl::Status CheckSandbox(const SandboxSpec& spec) {
   return absl::OkStatus();
 }
 
-// Arguments of cluster-init; see node/init/main.cc.
-std::vector<std::string> InitArguments(const SandboxSpec& spec, std::optional<uint32_t> first_id) {
-  std::vector<std::string> argv = {"cluster-init", spec.uid, spec.hostname};
-  if (first_id.has_value()) argv.push_back(absl::StrCat("first-id=", *first_id));
-  if (spec.share_process_namespace) argv.emplace_back("share-processes");
-  if (spec.host_network) argv.emplace_back("node-network");
-  if (spec.host_ipc) argv.emplace_back("node-ipc");
-  return argv;
-}
-
 // The status, with what cluster-init itself had to say.
 absl::Status Blame(const absl::Status& status, const PodDirectory& directory) {
+  if (status.ok()) return status;
   const std::string complaints = directory.Complaints();
   return complaints.empty() ? status : Annotate(status, complaints);
 }
@@ -90,6 +64,22 @@ std::set<std::string> NamesIn(const std::string& directory) {
 
 }  // namespace
 
+absl::StatusOr<std::vector<PublishedPort>> KernelRuntime::PortsOf(const SandboxSpec& spec) {
+  std::vector<PublishedPort> ports;
+  for (const HostPort& port : spec.host_ports) {
+    PublishedPort published;
+    ASSIGN_OR_RETURN(published.protocol,
+                     ParseProtocol(port.protocol.empty() ? "tcp" : port.protocol));
+    if (!port.host_ip.empty()) {
+      ASSIGN_OR_RETURN(published.host_ip, ParseIpv4(port.host_ip));
+    }
+    published.host_port = port.host_port;
+    published.pod_port = port.container_port;
+    ports.push_back(published);
+  }
+  return ports;
+}
+
 absl::StatusOr<std::unique_ptr<KernelRuntime>> KernelRuntime::Open(KernelRuntimeOptions options) {
   std::unique_ptr<KernelRuntime> runtime(new KernelRuntime(std::move(options)));
   for (const std::string& base : {runtime->options_.state_dir, runtime->options_.run_dir}) {
@@ -98,8 +88,10 @@ absl::StatusOr<std::unique_ptr<KernelRuntime>> KernelRuntime::Open(KernelRuntime
   }
   RETURN_IF_ERROR(MakeDirectories(runtime->ClaimDirectory(), 0700));
   ASSIGN_OR_RETURN(runtime->skeleton_, MakeSkeleton(runtime->options_.state_dir));
-  ASSIGN_OR_RETURN(runtime->program_, OpenProgramReadOnly(runtime->options_.init_program));
   ASSIGN_OR_RETURN(runtime->null_, OpenAt(AT_FDCWD, "/dev/null", O_RDWR));
+  ASSIGN_OR_RETURN(UniqueFd program, OpenProgramReadOnly(runtime->options_.init_program));
+  runtime->template_ = std::make_unique<InitTemplate>(
+      std::move(program), absl::StrCat(runtime->options_.run_dir, "/cluster-init.log"));
   runtime->filters_ = std::make_unique<SyscallFilters>(runtime->options_.state_dir + "/seccomp");
   // Before the first pod asks for it.
   RETURN_IF_ERROR(runtime->filters_->For("", kDefaultCapabilities).status());
@@ -117,51 +109,7 @@ absl::StatusOr<std::unique_ptr<KernelRuntime>> KernelRuntime::Open(KernelRuntime
 absl::StatusOr<InitClient> KernelRuntime::Connect(const std::string& uid,
                                                   absl::Duration timeout) const {
   ASSIGN_OR_RETURN(UniqueFd run, DirectoryOf(uid).OpenRun());
-  return InitClient::Connect(run.get(), kSocketName, timeout);
-}
-
-absl::StatusOr<CgroupGroup> KernelRuntime::MakeInitGroup(const SandboxSpec& spec) {
-  RETURN_IF_ERROR(options_.cgroups->MakePod(spec.uid, StartingLimits(spec)).status());
-  // It does little, but what it does the containers wait for: starts, and room in their log pipes.
-  CgroupLimits limits;
-  limits.cpu_request_milli = 1000;
-  return MakeCommonLeaf(spec.uid, kInitLeaf, limits);
-}
-
-// The v1 groups of cluster-init are made while it starts up; their `tasks` files are returned, for
-// it to enter.
-absl::StatusOr<std::vector<UniqueFd>> KernelRuntime::SpawnInit(const SandboxSpec& spec,
-                                                               const PodDirectory& directory) {
-  ASSIGN_OR_RETURN(UniqueFd birthplace, options_.cgroups->MakeBirthplace(spec.uid, kInitLeaf));
-  std::optional<CgroupGroup> group;
-  if (!birthplace) {
-    ASSIGN_OR_RETURN(group, MakeInitGroup(spec));
-  }
-  ASSIGN_OR_RETURN(UniqueFd run, directory.OpenRun());
-  ASSIGN_OR_RETURN(UniqueFd listener, InitClient::Listen(run.get(), kSocketName));
-  ASSIGN_OR_RETURN(UniqueFd log,
-                   OpenAt(AT_FDCWD, directory.init_log(), O_WRONLY | O_CREAT | O_APPEND, 0600));
-  SpawnSpec spawn;
-  spawn.program_fd = program_.get();
-  spawn.argv = InitArguments(spec, directory.ReadFirstId());
-  spawn.fds = {null_.get(), null_.get(), log.get(), listener.get()};
-  spawn.cgroup_fd = birthplace ? birthplace.get() : group->unified_fd();
-  auto process = SpawnProgram(spawn);
-  const bool killed_at_birth = absl::IsAborted(process.status());
-  if (killed_at_birth) {
-    // Our own group was killed once: then the slow way in.
-    spawn.cgroup_fd = -1;
-    process = SpawnProgram(spawn);
-  }
-  RETURN_IF_ERROR(process.status());
-  const pid_t pid = process->pid;
-  const int pidfd = process->pidfd.get();
-  Watch(pidfd, spec.uid, std::move(process->pidfd), true);
-  if (!group.has_value()) {
-    ASSIGN_OR_RETURN(group, MakeInitGroup(spec));
-  }
-  if (killed_at_birth) RETURN_IF_ERROR(group->Enter(pid));
-  return group->OpenTasks();
+  return InitClient::Connect(run.get(), kInitSocket, timeout);
 }
 
 // A conversation of our own in which cluster-init tells of changes, and whose end tells of its
@@ -174,9 +122,13 @@ absl::Status KernelRuntime::Adopt(const std::string& uid, InitClient init) {
     }
   }
   RETURN_IF_ERROR(init.Watch());
+  WatchConversation(uid, std::move(init));
+  return absl::OkStatus();
+}
+
+void KernelRuntime::WatchConversation(const std::string& uid, InitClient init) {
   const int fd = init.fd();
   Watch(fd, uid, init.TakeSocket(), false);
-  return absl::OkStatus();
 }
 
 CgroupLimits KernelRuntime::PodLimits(const Resources& resources) const {
@@ -234,16 +186,16 @@ absl::StatusOr<SandboxState> KernelRuntime::PrepareSandbox(const SandboxSpec& as
   bool fresh = false;
   RETURN_IF_ERROR(directory.Make(&fresh));
   absl::StatusOr<InitClient> init = absl::NotFoundError("fresh");
+  absl::StatusOr<Begun> begun = absl::UnavailableError("not begun");
   if (!fresh) init = Connect(spec.uid);
   if (!init.ok() && !absl::IsNotFound(init.status())) return init.status();
   const bool alive = init.ok();
-  std::vector<UniqueFd> tasks;
   if (!alive) {
     if (!fresh) RETURN_IF_ERROR(ClearDead(directory, spec.uid));
-    RETURN_IF_ERROR(HoldIds(spec, directory));
-    // The pod's directories speak of it already; the rest is written while cluster-init makes its
-    // namespaces. A pod without a sandbox record is swept.
-    ASSIGN_OR_RETURN(tasks, SpawnInit(spec, directory));
+    begun = BeginInit(spec, directory, true);
+    if (!begun.ok() && !absl::IsUnavailable(begun.status())) return begun.status();
+    // The pod's directories speak of it already; the rest is written while cluster-init comes to
+    // be. A pod without a sandbox record is swept.
     RETURN_IF_ERROR(directory.WriteSandbox(spec));
   }
   std::string ip;
@@ -253,32 +205,29 @@ absl::StatusOr<SandboxState> KernelRuntime::PrepareSandbox(const SandboxSpec& as
   }
   if (!alive) {
     RETURN_IF_ERROR(directory.WriteEtc(spec, ip));
-    init = Connect(spec.uid);
-    if (!init.ok()) return Blame(init.status(), directory);
-    auto welcome = init->Hello(NumbersOf(tasks));
-    if (!welcome.ok()) return Blame(welcome.status(), directory);
-    AttachInBackground(spec.uid, *std::move(welcome));
+    RETURN_IF_ERROR(Blame(MeetInit(spec, directory, std::move(begun)), directory));
   } else {
     RETURN_IF_ERROR(EnsureAttached(spec.uid));
+    RETURN_IF_ERROR(Adopt(spec.uid, *std::move(init)));
   }
-  RETURN_IF_ERROR(Adopt(spec.uid, *std::move(init)));
   ASSIGN_OR_RETURN(const int64_t made_ns, directory.SandboxBirth());
   return SandboxState{spec.uid, ip, made_ns};
 }
 
-// Recorded before the first process has one of them.
-absl::Status KernelRuntime::HoldIds(const SandboxSpec& spec, const PodDirectory& directory) {
-  if (spec.host_users || directory.ReadFirstId().has_value()) return absl::OkStatus();
-  uint32_t first_id = 0;
-  {
-    MutexLock lock(&mutex_);
-    ASSIGN_OR_RETURN(first_id, ids_.Take());
+// From here on its end is noticed, and the network is on its way.
+absl::Status KernelRuntime::MeetInit(const SandboxSpec& spec, const PodDirectory& directory,
+                                     absl::StatusOr<Begun> begun) {
+  auto welcome = begun.ok() ? begun->init.AwaitWelcome() : begun.status();
+  if (absl::IsUnavailable(welcome.status())) {
+    welcome = BeginAnew(spec, directory, &begun);
   }
-  const absl::Status recorded = directory.RecordFirstId(first_id);
-  if (recorded.ok()) return recorded;
-  MutexLock lock(&mutex_);
-  ids_.Release(first_id);
-  return recorded;
+  RETURN_IF_ERROR(welcome.status());
+  const int pidfd = welcome->pidfd.get();
+  Watch(pidfd, spec.uid, std::move(welcome->pidfd), true);
+  WatchConversation(spec.uid, std::move(begun->init));
+  if (begun->joined && spec.sysctls.empty()) return directory.MarkReady();
+  AttachInBackground(spec.uid, *std::move(welcome), begun->joined);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<RecoveredPod>> KernelRuntime::Recover() {
@@ -315,6 +264,8 @@ absl::StatusOr<std::vector<RecoveredPod>> KernelRuntime::Recover() {
   RETURN_IF_ERROR(options_.network->Recover(kept));
   const absl::Time deadline = absl::Now() + kRecoverPatience;
   for (RecoveredPod& pod : recovered) RETURN_IF_ERROR(RecoverPod(pod, deadline));
+  // Now it is known which ids are free.
+  OrderSpares();
   return recovered;
 }
 

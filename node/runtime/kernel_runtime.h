@@ -8,6 +8,7 @@
 // outlive the machine's power either; exit codes are, by cluster-init.
 #pragma once
 
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,6 +22,7 @@
 #include "node/cgroup/cpu_pool.h"
 #include "node/cgroup/tree.h"
 #include "node/init/client.h"
+#include "node/init/init_template.h"
 #include "node/init/plan_writer.h"
 #include "node/network/pod_network.h"
 #include "node/process/spawn.h"
@@ -32,6 +34,9 @@
 
 namespace cluster::node {
 
+// Of each pod's cluster-init, in the pod's run directory.
+inline constexpr char kInitSocket[] = "init.sock";
+
 struct KernelRuntimeOptions {
   std::string state_dir;          // absolute, survives a power cut; seccomp/ in it holds profiles
   std::string run_dir;            // absolute, empty after a power cut; only root may enter
@@ -39,6 +44,8 @@ struct KernelRuntimeOptions {
   CgroupTree* cgroups = nullptr;  // outlive the runtime
   PodNetwork* network = nullptr;
   int64_t default_pids_limit = 4096;  // per container
+  // Pods to be that are kept ready, of each kind that was asked for: namespaces, ids and network.
+  int spares = 2;
   // Attaches tmpfs volumes below the run directory, as on kernels before 6.15.
   bool attach_volumes = false;
   // The host ids that pods' user namespaces get, 65536 each; other agents of the machine need
@@ -78,6 +85,8 @@ class KernelRuntime : public Runtime {
   absl::Status Release(const std::string& pod_uid) override;
   absl::Status Remove(const std::string& pod_uid) override;
   absl::StatusOr<std::vector<RecoveredPod>> Recover() override;
+  // Lets go of the pods to be. Others are made when a container starts.
+  void DropSpares();
 
  private:
   explicit KernelRuntime(KernelRuntimeOptions options)
@@ -93,10 +102,36 @@ class KernelRuntime : public Runtime {
   absl::StatusOr<InitClient> ConnectTo(const std::string& uid, const std::string& container) const;
   absl::StatusOr<std::vector<InitRecord>> QueryInit(const std::string& uid) const;
   absl::StatusOr<CgroupGroup> MakeInitGroup(const SandboxSpec& spec);
-  absl::StatusOr<std::vector<UniqueFd>> SpawnInit(const SandboxSpec& spec,
-                                                  const PodDirectory& directory);
+  // A mould with the namespaces that pods of its flags have; ids that it uses are held.
+  struct Spare {
+    uint32_t flags = 0;
+    std::optional<uint32_t> first_id;
+    InitClient mould;
+    std::string network;  // what it is called by PodNetwork; empty: it has none
+  };
+  struct Begun {
+    InitClient init;
+    bool joined = false;  // the pod is in the network
+  };
+  // Of cluster-init's birth; see kernel_birth.cc.
+  absl::StatusOr<Begun> TakeMould(const SandboxSpec& spec, const PodDirectory& directory,
+                                  std::optional<uint32_t>* first_id);
+  std::unique_ptr<Spare> TakeSpare(uint32_t flags);
+  // Has what is missing of the kinds that were asked for made, beside whoever starts pods.
+  void OrderSpares();
+  void KeepSpares();
+  void KeepSparesOf(uint32_t flags);
+  absl::StatusOr<std::unique_ptr<Spare>> MakeSpare(uint32_t flags,
+                                                   std::optional<uint32_t> first_id);
+  absl::StatusOr<Begun> BeginInit(const SandboxSpec& spec, const PodDirectory& directory,
+                                  bool in_its_group);
+  absl::StatusOr<InitWelcome> BeginAnew(const SandboxSpec& spec, const PodDirectory& directory,
+                                        absl::StatusOr<Begun>* begun);
+  absl::Status MeetInit(const SandboxSpec& spec, const PodDirectory& directory,
+                        absl::StatusOr<Begun> begun);
   absl::Status KillStrayInit(const std::string& uid);
   absl::Status Adopt(const std::string& uid, InitClient init);
+  void WatchConversation(const std::string& uid, InitClient init);
   absl::Status ClearDead(const PodDirectory& directory, const std::string& uid);
   // Cpus of their own; see kernel_cpus.cc.
   std::string CommonCpus(int64_t* version);
@@ -115,9 +150,11 @@ class KernelRuntime : public Runtime {
   void SettlePod(const std::string& uid);
   absl::Status RecoverPod(RecoveredPod& pod, absl::Time deadline);
   void EndProbes(const std::string& uid);
+  static absl::StatusOr<std::vector<PublishedPort>> PortsOf(const SandboxSpec& spec);
   absl::StatusOr<PodAddress> ReserveFor(const SandboxSpec& spec);
-  absl::Status Attach(const std::string& uid, InitWelcome welcome);
-  void AttachInBackground(const std::string& uid, InitWelcome welcome);
+  // `joined`: all that is left to do are settings of its namespaces.
+  absl::Status Attach(const std::string& uid, InitWelcome welcome, bool joined = false);
+  void AttachInBackground(const std::string& uid, InitWelcome welcome, bool joined);
   void AwaitAttach(const std::string& uid);
   // Returns once the pod's network is there; joins it where that was cut off or failed.
   absl::Status EnsureAttached(const std::string& uid);
@@ -131,7 +168,6 @@ class KernelRuntime : public Runtime {
   void LetGoOfAll(const std::string& uid);
   absl::StatusOr<LaunchPlan> PlanFor(const ContainerSpec& spec, const PodDirectory& directory,
                                      std::vector<PlannedVolume> volumes) const;
-  absl::Status HoldIds(const SandboxSpec& spec, const PodDirectory& directory);
   std::string ClaimDirectory() const;
   // `init` outlives it.
   absl::StatusOr<VolumeStore> VolumesOf(const std::string& uid, InitClient* init) const;
@@ -155,7 +191,7 @@ class KernelRuntime : public Runtime {
 
   const KernelRuntimeOptions options_;
   std::string skeleton_;  // lowest layer of every container
-  UniqueFd program_;      // cluster-init behind a read-only mount
+  std::unique_ptr<InitTemplate> template_;
   UniqueFd null_;
   std::unique_ptr<SyscallFilters> filters_;
   uint64_t open_files_ = 0;  // this process's hard limit
@@ -169,6 +205,12 @@ class KernelRuntime : public Runtime {
   };
   Mutex mutex_;
   IdRanges ids_ ABSL_GUARDED_BY(mutex_);
+  std::list<std::unique_ptr<Spare>> spares_ ABSL_GUARDED_BY(mutex_);
+  bool spares_ordered_ ABSL_GUARDED_BY(mutex_) = false;  // KeepSpares is to run
+  bool keeping_spares_ ABSL_GUARDED_BY(mutex_) = false;
+  bool dropping_spares_ ABSL_GUARDED_BY(mutex_) = false;  // no more is to be made
+  CondVar spares_kept_;
+  std::set<uint32_t> wanted_spares_ ABSL_GUARDED_BY(mutex_) = {init::kPodHasUsers};
   std::function<void(const std::string&)> listener_ ABSL_GUARDED_BY(mutex_);
   std::map<int, Watched> watched_ ABSL_GUARDED_BY(mutex_);
   CpuPool cpus_ ABSL_GUARDED_BY(mutex_);
@@ -180,6 +222,7 @@ class KernelRuntime : public Runtime {
   CondVar attached_;
   std::thread watcher_;
   Strand network_strand_{"runtime-net"};
+  Strand spare_strand_{"runtime-spares"};
   Strand sweeper_{"runtime-sweep"};  // removes trees off the callers' path
 };
 

@@ -13,6 +13,8 @@ namespace cluster::node {
 KernelRuntime::~KernelRuntime() {
   network_strand_.Stop();
   sweeper_.Stop();
+  spare_strand_.Stop();
+  DropSpares();
   if (!watcher_.joinable()) return;
   eventfd_write(stop_.get(), 1);
   watcher_.join();

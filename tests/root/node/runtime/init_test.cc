@@ -1,10 +1,11 @@
 // cluster-init alone: no cgroups, no bridge; the plan is what KernelRuntime would send.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "gtest/gtest.h"
@@ -12,6 +13,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "node/init/client.h"
+#include "node/init/init_template.h"
 #include "node/init/plan_writer.h"
 #include "node/process/spawn.h"
 #include "tests/root/node/runtime/rootfs_fixture.h"
@@ -34,25 +36,25 @@ class InitTest : public ::testing::Test {
     auto program = OpenProgramReadOnly(fs::read_symlink("/proc/self/exe").parent_path() /
                                        "../bin/cluster-init");
     ASSERT_TRUE(program.ok()) << program.status();
+    template_.emplace(*std::move(program), directory_.path() + "/init.log");
     auto listener = InitClient::Listen(dir_.get(), "init.sock");
     ASSERT_TRUE(listener.ok()) << listener.status();
-    auto null = OpenAt(AT_FDCWD, "/dev/null", O_RDWR);
     auto log = OpenAt(dir_.get(), "init.log", O_WRONLY | O_CREAT | O_APPEND);
-    SpawnSpec spec;
-    spec.program_fd = program->get();
-    spec.argv = {"cluster-init", "uid-1", "web-1"};
-    spec.fds = {null->get(), null->get(), log->get(), listener->get()};
-    auto spawned = SpawnProgram(spec);
-    ASSERT_TRUE(spawned.ok()) << spawned.status();
-    init_ = std::move(*spawned);
+    auto mould = template_->Order(0, 0);
+    ASSERT_TRUE(mould.ok()) << mould.status();
+    ASSERT_EQ(mould->Become({"uid-1", "web-1", 0, 0, log->get(), listener->get()}),
+              absl::OkStatus());
+    auto welcome = mould->Hello();
+    ASSERT_TRUE(welcome.ok()) << welcome.status();
+    init_ = *std::move(welcome);
   }
 
   void TearDown() override {
     if (init_.pid == 0) return;
     auto client = Connect();
     if (client.ok()) (void)client->Shutdown();
-    siginfo_t info{};
-    EXPECT_EQ(waitid(P_PIDFD, static_cast<id_t>(init_.pidfd.get()), &info, WEXITED | __WALL), 0);
+    pollfd ended{init_.pidfd.get(), POLLIN, 0};
+    EXPECT_EQ(poll(&ended, 1, 10'000), 1);
     EXPECT_EQ(ReadFile(directory_.path() + "/init.log").value_or("?"), "");
   }
 
@@ -116,7 +118,8 @@ class InitTest : public ::testing::Test {
 
   TemporaryDirectory directory_;
   UniqueFd dir_;
-  SpawnedProcess init_;
+  std::optional<InitTemplate> template_;
+  InitWelcome init_;
 };
 
 TEST_F(InitTest, RunsACommandAndKeepsItsExitCode) {

@@ -264,6 +264,11 @@ std::string RuntimeWorld::Log(const std::string& uid, const std::string& name, i
 }
 
 Census RuntimeWorld::TakeCensus() {
+  if (agent_ != nullptr) {
+    // Pods to be are nobody's yet.
+    agent_->runtime->DropSpares();
+    (void)agent_->network->AwaitReleased(kDeadline);
+  }
   Census census;
   // Those that were there before the test may go (others unmount), but none may come.
   for (const std::string& mount : HostMounts()) {
@@ -297,6 +302,7 @@ Census RuntimeWorld::TakeCensus() {
 }
 
 void RuntimeWorld::AwaitQuiet() {
+  agent_->runtime->DropSpares();
   EXPECT_TRUE(agent_->network->AwaitReleased(kDeadline)) << "links of removed pods are left";
 }
 

@@ -177,6 +177,7 @@ TEST_F(SecurityTest, Row1_TheRuntimesProgramCannotBeOpenedForWriting) {
   // What makes the attack work elsewhere: the handle outlives the process that kept the file busy.
   ASSERT_TRUE(world_.runtime().Remove("pod-a").ok());
   ASSERT_TRUE(world_.runtime().Remove("pod-b").ok());
+  world_.StopAgent();  // and with it the template
   EXPECT_EQ(open(absl::StrCat("/proc/self/fd/", handle.get()).c_str(), O_WRONLY | O_CLOEXEC), -1);
   EXPECT_EQ(errno, EROFS);
   EXPECT_EQ(ReadFile(program).value(), before);
