@@ -15,8 +15,9 @@
 namespace cluster::node {
 namespace {
 
-// A lost hint costs at most this much. None is lost that we know of: a cluster-init that cannot tell
-// hangs up, and that is heard. A thousand idle pods cost what a thousand looks in that time cost.
+// A lost hint costs at most this much. None is lost that we know of: a cluster-init that cannot
+// tell hangs up, and that is heard. A thousand idle pods cost what a thousand looks in that time
+// cost.
 constexpr absl::Duration kPeriod = absl::Seconds(30);
 constexpr absl::Duration kFirstRetry = absl::Milliseconds(200);
 constexpr absl::Duration kLongestRetry = absl::Seconds(30);
