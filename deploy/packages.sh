@@ -7,7 +7,7 @@ set -euo pipefail
 
 build=(cmake ninja-build ccache mold g++ pkg-config
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev libspdlog-dev
-  libyaml-cpp-dev libgtest-dev libgmock-dev libsqlite3-dev libarchive-dev libssl-dev
+  libyaml-cpp-dev libgtest-dev libgmock-dev libsqlite3-dev libarchive-dev libssl-dev libc-ares-dev
   nlohmann-json3-dev libcli11-dev libbenchmark-dev libseccomp-dev libcap-dev libnftables-dev
   zlib1g-dev libzstd-dev)
 tests=(clang clang-format clang-tidy libclang-rt-14-dev busybox-static git qemu-system-x86 e2fsprogs)

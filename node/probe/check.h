@@ -8,11 +8,19 @@
 #include <optional>
 #include <string>
 
+#include "absl/time/time.h"
+
 #include "node/probe/action.h"
 #include "node/probe/probe_schedule.h"
 #include "node/runtime/runtime.h"
 
 namespace cluster::node {
+
+// Leave to ask the resolver, taken back with it.
+class LookupTurn {
+ public:
+  virtual ~LookupTurn() = default;
+};
 
 // What the loop does for a check.
 class CheckContext {
@@ -25,8 +33,14 @@ class CheckContext {
   // A function that steps the check, for any thread and any number of times; does nothing once the
   // check is gone.
   virtual std::function<void()> Waker() = 0;
+  // Steps the check once so much time is over; takes the place of what was asked for before.
+  virtual void StepAfter(absl::Duration delay) = 0;
   // Runs what may block, on another thread.
   virtual void Offload(std::function<void()> work) = 0;
+  // Null while too many others ask: the check is stepped when it may try again.
+  virtual std::unique_ptr<LookupTurn> TakeLookupTurn() = 0;
+  // Name servers, "ADDRESS:PORT,..."; empty = those of this machine.
+  virtual const std::string& NameServers() const = 0;
 };
 
 class Check {

@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -24,6 +25,15 @@ constexpr absl::Duration kLongestSleep = absl::Hours(1);
 struct CheckLoop::Bell {
   Mutex mutex;
   CheckLoop* loop ABSL_GUARDED_BY(mutex) = nullptr;  // null once it is stopped
+};
+
+class CheckLoop::Turn : public LookupTurn {
+ public:
+  explicit Turn(CheckLoop* loop) : loop_(loop) { ++loop_->lookups_; }
+  ~Turn() override { loop_->EndLookup(); }
+
+ private:
+  CheckLoop* const loop_;
 };
 
 class CheckLoop::Context : public CheckContext {
@@ -48,23 +58,36 @@ class CheckLoop::Context : public CheckContext {
       bell->loop->Knock();
     };
   }
+  void StepAfter(absl::Duration delay) override {
+    loop_->SetAlarm(id_, loop_->clock_->Monotonic() + delay);
+  }
   void Offload(std::function<void()> work) override {
     loop_->strands_[loop_->running_.at(id_).strand]->Post(std::move(work));
   }
+  std::unique_ptr<LookupTurn> TakeLookupTurn() override {
+    if (loop_->lookups_ < kMostLookups) return std::make_unique<Turn>(loop_);
+    loop_->lookups_waiting_.push_back(id_);
+    return nullptr;
+  }
+  const std::string& NameServers() const override { return loop_->name_servers_; }
 
  private:
   CheckLoop* const loop_;
   const uint64_t id_;
 };
 
-CheckLoop::CheckLoop(const Clock* clock, Tick tick)
-    : clock_(clock), tick_(std::move(tick)), bell_(std::make_shared<Bell>()) {
+CheckLoop::CheckLoop(const Clock* clock, Tick tick, std::string name_servers)
+    : clock_(clock),
+      tick_(std::move(tick)),
+      name_servers_(std::move(name_servers)),
+      bell_(std::make_shared<Bell>()) {
   MutexLock lock(&bell_->mutex);
   bell_->loop = this;
 }
 
-absl::StatusOr<std::unique_ptr<CheckLoop>> CheckLoop::Start(const Clock* clock, Tick tick) {
-  std::unique_ptr<CheckLoop> loop(new CheckLoop(clock, std::move(tick)));
+absl::StatusOr<std::unique_ptr<CheckLoop>> CheckLoop::Start(const Clock* clock, Tick tick,
+                                                            std::string name_servers) {
+  std::unique_ptr<CheckLoop> loop(new CheckLoop(clock, std::move(tick), std::move(name_servers)));
   loop->epoll_.reset(epoll_create1(EPOLL_CLOEXEC));
   if (!loop->epoll_) return ErrnoStatus("epoll_create1");
   loop->knock_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -151,6 +174,7 @@ void CheckLoop::Finish(uint64_t id, ProbeOutcome outcome) {
   if (found->second.deadline != absl::InfiniteDuration()) {
     deadlines_.erase({found->second.deadline, id});
   }
+  SetAlarm(id, absl::InfiniteDuration());
   // What it held is gone before anybody hears of its end.
   found->second.check.reset();
   const Done done = std::move(found->second.done);
@@ -165,6 +189,35 @@ void CheckLoop::EndOverdue(absl::Duration now) {
   }
 }
 
+void CheckLoop::SetAlarm(uint64_t id, absl::Duration at) {
+  absl::Duration& alarm = running_.at(id).alarm;
+  if (alarm != absl::InfiniteDuration()) alarms_.erase({alarm, id});
+  alarm = at;
+  if (alarm != absl::InfiniteDuration()) alarms_.insert({alarm, id});
+}
+
+void CheckLoop::RingAlarms(absl::Duration now) {
+  while (!alarms_.empty() && alarms_.begin()->first <= now) {
+    const uint64_t id = alarms_.begin()->second;
+    SetAlarm(id, absl::InfiniteDuration());
+    Step(id);
+  }
+}
+
+// One more may ask: the first of those that wait and are still there.
+void CheckLoop::EndLookup() {
+  --lookups_;
+  while (!lookups_waiting_.empty()) {
+    const uint64_t id = lookups_waiting_.front();
+    lookups_waiting_.pop_front();
+    if (!running_.contains(id)) continue;
+    MutexLock lock(&mutex_);
+    woken_.insert(id);
+    Knock();
+    return;
+  }
+}
+
 void CheckLoop::Loop() {
   epoll_event events[kEvents];
   for (;;) {
@@ -175,8 +228,11 @@ void CheckLoop::Loop() {
     TakeNew();
     const absl::Duration now = clock_->Monotonic();
     EndOverdue(now);
+    RingAlarms(now);
     absl::Duration next = std::min(tick_(now), now + kLongestSleep);
-    if (!deadlines_.empty()) next = std::min(next, deadlines_.begin()->first);
+    for (const auto* due : {&deadlines_, &alarms_}) {
+      if (!due->empty()) next = std::min(next, due->begin()->first);
+    }
     const absl::Duration sleep = std::max(absl::ZeroDuration(), next - clock_->Monotonic());
     const int count = epoll_wait(
         epoll_.get(), events, kEvents,
@@ -194,8 +250,10 @@ void CheckLoop::Loop() {
       }
     }
   }
-  running_.clear();
+  // What they take back looks for others that wait: there are none any more.
+  const std::map<uint64_t, Running> left = std::exchange(running_, {});
   deadlines_.clear();
+  alarms_.clear();
 }
 
 }  // namespace cluster::node

@@ -2,6 +2,7 @@
 // something happens or is due; and a few more threads for what cannot be done without blocking.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,6 +23,9 @@
 
 namespace cluster::node {
 
+// Checks that ask the resolver at one time; others wait for their turn while their time runs.
+inline constexpr int kMostLookups = 128;
+
 // Thread-safe.
 class CheckLoop {
  public:
@@ -31,8 +35,10 @@ class CheckLoop {
   // Called once for every check, by the loop's thread, unless the loop is stopped before.
   using Done = std::function<void(ProbeOutcome)>;
 
-  // `clock` outlives the loop. Errors: what epoll_create and eventfd say.
-  static absl::StatusOr<std::unique_ptr<CheckLoop>> Start(const Clock* clock, Tick tick);
+  // `clock` outlives the loop. `name_servers` as in CheckContext. Errors: what epoll_create and
+  // eventfd say.
+  static absl::StatusOr<std::unique_ptr<CheckLoop>> Start(const Clock* clock, Tick tick,
+                                                          std::string name_servers = "");
   ~CheckLoop();
 
   // Begins; a check that takes longer than `timeout` is destroyed and counts as failed. `key`
@@ -50,19 +56,25 @@ class CheckLoop {
     size_t strand = 0;
     absl::Duration timeout;
     absl::Duration deadline = absl::InfiniteDuration();
+    absl::Duration alarm = absl::InfiniteDuration();  // see CheckContext::StepAfter
   };
   class Context;
+  class Turn;
 
-  CheckLoop(const Clock* clock, Tick tick);
+  CheckLoop(const Clock* clock, Tick tick, std::string name_servers);
   void Loop();
   void TakeNew() ABSL_LOCKS_EXCLUDED(mutex_);
   void Step(uint64_t id);
   void Finish(uint64_t id, ProbeOutcome outcome);
   void EndOverdue(absl::Duration now);
+  void RingAlarms(absl::Duration now);
+  void SetAlarm(uint64_t id, absl::Duration at);
+  void EndLookup();
   void Knock();
 
   const Clock* const clock_;
   const Tick tick_;
+  const std::string name_servers_;
   UniqueFd epoll_;
   UniqueFd knock_;  // eventfd: new checks, wakes, stop
   std::vector<std::unique_ptr<Strand>> strands_;
@@ -70,6 +82,9 @@ class CheckLoop {
   // Of the loop's thread.
   std::map<uint64_t, Running> running_;
   std::set<std::pair<absl::Duration, uint64_t>> deadlines_;
+  std::set<std::pair<absl::Duration, uint64_t>> alarms_;
+  int lookups_ = 0;
+  std::deque<uint64_t> lookups_waiting_;
   uint64_t next_id_ = 1;
 
   Mutex mutex_;

@@ -1,4 +1,5 @@
-// A host's address without blocking the one who asks.
+// A host's address without blocking the one who asks: by c-ares, over sockets of the check's own,
+// which go with it. Follows /etc/hosts, /etc/nsswitch.conf and resolv.conf(5).
 #pragma once
 
 #include <memory>
@@ -7,7 +8,6 @@
 
 #include "absl/status/statusor.h"
 
-#include "base/mutex.h"
 #include "node/probe/check.h"
 #include "node/probe/stream.h"
 
@@ -16,16 +16,19 @@ namespace cluster::node {
 // Used by the loop's thread.
 class NameLookup {
  public:
-  // What has been found; nothing while the resolver is asked, whose answer steps the check again.
+  NameLookup();
+  ~NameLookup();  // gives up
+  NameLookup(NameLookup&&) noexcept;
+  NameLookup& operator=(NameLookup&&) noexcept;
+
+  // What has been found; nothing while name servers are asked: then the check is stepped when there
+  // is something to do, and asks again. Unavailable with what they say.
   std::optional<absl::StatusOr<SocketAddress>> Find(const std::string& host, uint16_t port,
                                                     CheckContext& context);
 
  private:
-  struct Answer {
-    Mutex mutex;
-    std::optional<absl::StatusOr<SocketAddress>> address ABSL_GUARDED_BY(mutex);
-  };
-  std::shared_ptr<Answer> answer_;
+  class Question;
+  std::unique_ptr<Question> question_;
 };
 
 }  // namespace cluster::node

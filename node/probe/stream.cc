@@ -1,7 +1,6 @@
 #include "node/probe/stream.h"
 
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -220,21 +219,6 @@ absl::StatusOr<SocketAddress> ParseAddress(const std::string& host, uint16_t por
     return address;
   }
   return absl::InvalidArgumentError(absl::StrCat("\"", host, "\" is no address"));
-}
-
-absl::StatusOr<SocketAddress> LookUp(const std::string& host, uint16_t port) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  const int error = getaddrinfo(host.c_str(), absl::StrCat(port).c_str(), &hints, &found);
-  if (error != 0) {
-    return absl::UnavailableError(absl::StrCat("look up ", host, ": ", gai_strerror(error)));
-  }
-  SocketAddress address;
-  address.size = found->ai_addrlen;
-  std::memcpy(address.bytes, found->ai_addr, found->ai_addrlen);
-  freeaddrinfo(found);
-  return address;
 }
 
 std::string HostPortText(const std::string& host, uint16_t port) {

@@ -19,8 +19,6 @@ struct SocketAddress {
 
 // InvalidArgument: `host` is no address but perhaps a name.
 absl::StatusOr<SocketAddress> ParseAddress(const std::string& host, uint16_t port);
-// Asks the resolver; may block. Unavailable with what it says.
-absl::StatusOr<SocketAddress> LookUp(const std::string& host, uint16_t port);
 // "192.0.2.1:80", "[2001:db8::1]:80", "name:80".
 std::string HostPortText(const std::string& host, uint16_t port);
 

@@ -1,4 +1,5 @@
 // Checks against real sockets on 127.0.0.1, and commands of a pretended runtime.
+#include <atomic>
 #include <future>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,7 @@
 #include "node/probe/check.h"
 #include "node/probe/check_loop.h"
 #include "node/runtime/fake_runtime.h"
+#include "tests/unit/node/probe/name_server.h"
 #include "tests/unit/node/probe/servers.h"
 
 namespace cluster::node {
@@ -159,6 +161,73 @@ TEST_F(ChecksTest, Behaviour28_TcpSucceedsWithAConnection) {
 TEST_F(ChecksTest, NamesAreLookedUp) {
   const Listener open;
   EXPECT_EQ(Run(TcpAction{"localhost", open.port()}).verdict, Verdict::kSuccess);
+}
+
+// A loop that asks a name server of ours, which says nothing about most names.
+class LookupTest : public ChecksTest {
+ protected:
+  LookupTest()
+      : server_([this](const std::string& name, int time) {
+          if (name == "unknown") return NameServer::Word::kNoSuchName;
+          const bool answers = name == "known" || (name == "second-time" && time > 1) ||
+                               (name == "gate" && gate_is_open_);
+          return answers ? NameServer::Word::kAddress : NameServer::Word::kNothing;
+        }) {
+    loop_ =
+        CheckLoop::Start(
+            RealClock(), [](absl::Duration) { return absl::InfiniteDuration(); }, server_.address())
+            .value();
+  }
+  ~LookupTest() override { loop_.reset(); }
+  void LookUp(const std::string& name) {
+    loop_->Run(MakeCheck(TcpAction{name + ".", open_.port()}, CheckPurpose::kProbe, "uid", "web",
+                         &runtime_),
+               name, absl::InfiniteDuration(), [](ProbeOutcome) {});
+  }
+
+  const Listener open_;
+  std::atomic<bool> gate_is_open_ = false;
+  NameServer server_;
+};
+
+TEST_F(LookupTest, ANameServerIsAsked) {
+  const ProbeOutcome found = Run(TcpAction{"known.", open_.port()});
+  EXPECT_EQ(found.verdict, Verdict::kSuccess) << found.message;
+  const ProbeOutcome unknown = Run(TcpAction{"unknown.", 80});
+  EXPECT_EQ(unknown.verdict, Verdict::kFailure);
+  EXPECT_EQ(unknown.message, "unknown.:80: look up unknown.: Domain name not found");
+}
+
+TEST_F(LookupTest, AQuestionThatGotLostIsAskedAgain) {
+  EXPECT_EQ(Run(TcpAction{"second-time.", open_.port()}).verdict, Verdict::kSuccess);
+}
+
+TEST_F(LookupTest, ItEndsWithTheProbesTime) {
+  const ProbeOutcome late = Run(TcpAction{"slow.", 80}, absl::Milliseconds(100));
+  EXPECT_EQ(late.verdict, Verdict::kFailure);
+  EXPECT_EQ(late.message, "no connection to slow.:80 in time");
+}
+
+TEST_F(LookupTest, ASlowServerHoldsUpNobodyElse) {
+  StartContainer();
+  // More than there are threads.
+  for (int i = 0; i < 64; ++i) LookUp(absl::StrCat("slow", i));
+  ASSERT_TRUE(server_.AwaitNames(64));
+  EXPECT_EQ(Run(ExecAction{{"exit", "0"}}).verdict, Verdict::kSuccess);
+  EXPECT_EQ(Run(TcpAction{"127.0.0.1", open_.port()}).verdict, Verdict::kSuccess);
+  EXPECT_EQ(Run(TcpAction{"known.", open_.port()}).verdict, Verdict::kSuccess);
+}
+
+TEST_F(LookupTest, SoManyAskAtOneTimeAndTheNextWhenOneIsOver) {
+  LookUp("gate");
+  for (int i = 1; i < kMostLookups; ++i) LookUp(absl::StrCat("slow", i));
+  ASSERT_TRUE(server_.AwaitNames(kMostLookups));
+  LookUp("last");
+  // It has been begun when one that came later is done.
+  EXPECT_EQ(Run(TcpAction{"127.0.0.1", open_.port()}).verdict, Verdict::kSuccess);
+  EXPECT_FALSE(server_.WasAsked("last"));
+  gate_is_open_ = true;  // for when it is asked again
+  EXPECT_TRUE(server_.AwaitName("last"));
 }
 
 TEST_F(ChecksTest, Behaviour29_GrpcSucceedsWhenTheServiceServes) {
