@@ -114,43 +114,70 @@ absl::Status CpuPool::Adopt(const std::string& holder, const CpuSet& cpus) {
     return absl::FailedPreconditionError(
         absl::StrCat("cpu ", cpu, " of ", holder, " is offline or belongs to another container"));
   }
-  if (!cpus.empty()) holders_[holder] = cpus;
+  if (cpus.empty()) {
+    holders_.erase(holder);
+  } else {
+    holders_[holder] = cpus;
+  }
   return absl::OkStatus();
 }
 
-absl::StatusOr<CpuSet> CpuPool::Give(const std::string& holder, int count) {
-  if (const CpuSet own = Of(holder); !own.empty()) return own;
-  const CpuSet common = Common();
-  std::map<std::pair<int, int>, std::vector<int>> cores;  // free cpus by package and core
-  std::map<std::pair<int, int>, size_t> sizes;            // all of them
-  std::map<int, int> free_in;                             // by package
+// `count` of `from`, or all of it. First what completes a core of `near`, and its packages; then a
+// package that holds all of it before one that does not, the fuller first; whole cores while as
+// much is wanted, broken ones for the rest.
+CpuSet CpuPool::Pick(const CpuSet& from, const CpuSet& near, size_t count) const {
+  using Core = std::pair<int, int>;  // package, core
+  std::map<Core, std::vector<int>> cores;
+  std::map<Core, size_t> sizes;  // with those that are not to be had
+  std::map<int, size_t> free_in;
+  std::set<Core> near_cores;
+  std::set<int> near_packages;
   for (const Cpu& cpu : cpus_) {
-    ++sizes[{cpu.package, cpu.core}];
-    if (!common.contains(cpu.id) || reserved_.contains(cpu.id)) continue;
-    cores[{cpu.package, cpu.core}].push_back(cpu.id);
+    const Core core{cpu.package, cpu.core};
+    ++sizes[core];
+    if (near.contains(cpu.id)) {
+      near_cores.insert(core);
+      near_packages.insert(cpu.package);
+    }
+    if (!from.contains(cpu.id)) continue;
+    cores[core].push_back(cpu.id);
     ++free_in[cpu.package];
   }
-  // A package that holds all of it before one that does not, the fuller first; whole cores while
-  // as much is wanted, broken ones for the rest.
-  std::vector<std::tuple<bool, int, bool, std::pair<int, int>>> order;
+  std::vector<std::tuple<bool, bool, bool, size_t, bool, Core>> order;
   for (const auto& [core, cpus] : cores) {
-    const int free = free_in[core.first];
+    const size_t free = free_in[core.first];
     const bool whole = cpus.size() == sizes[core];
-    const bool too_big = static_cast<int>(cpus.size()) > count;
-    order.emplace_back(free < count, free, !whole || too_big, core);
+    order.emplace_back(!near_cores.contains(core), !near_packages.contains(core.first),
+                       free < count, free, !whole || cpus.size() > count, core);
   }
   std::sort(order.begin(), order.end());
-  CpuSet given;
-  for (const auto& [split, free, broken, core] : order) {
-    for (const int cpu : cores[core]) {
-      if (static_cast<int>(given.size()) < count) given.insert(cpu);
+  CpuSet picked;
+  for (const auto& place : order) {
+    for (const int cpu : cores[std::get<Core>(place)]) {
+      if (picked.size() < count) picked.insert(cpu);
     }
   }
-  if (static_cast<int>(given.size()) < count || count <= 0) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("there are not ", count, " cpus left for ", holder, " alone"));
+  return picked;
+}
+
+absl::StatusOr<CpuSet> CpuPool::Choose(const std::string& holder, int count) const {
+  const size_t wanted = static_cast<size_t>(std::max(count, 0));
+  CpuSet chosen = Of(holder);
+  if (chosen.size() > wanted) return Pick(chosen, {}, wanted);
+  if (chosen.size() < wanted) {
+    CpuSet free = Common();
+    for (const int cpu : reserved_) free.erase(cpu);
+    const CpuSet more = Pick(free, chosen, wanted - chosen.size());
+    chosen.insert(more.begin(), more.end());
   }
-  holders_[holder] = given;
+  if (chosen.size() == wanted && wanted > 0) return chosen;
+  return absl::ResourceExhaustedError(
+      absl::StrCat("there are not ", count, " cpus left for ", holder, " alone"));
+}
+
+absl::StatusOr<CpuSet> CpuPool::Give(const std::string& holder, int count) {
+  ASSIGN_OR_RETURN(CpuSet given, Choose(holder, count));
+  RETURN_IF_ERROR(Adopt(holder, given));
   return given;
 }
 

@@ -1,7 +1,6 @@
 // Which cores belong to one container alone (--cpu-policy static). Pure.
 //
-// The rest is common to everybody else. A container keeps its cores for as long as its pod is
-// there, over restarts of itself and of the agent; no core is ever given twice.
+// The rest is common to everybody else. No core is ever given twice.
 #pragma once
 
 #include <map>
@@ -37,11 +36,13 @@ class CpuPool {
   // One core (with its threads) always stays common: the one with the lowest cpu.
   explicit CpuPool(std::vector<Cpu> cpus);
 
-  // Takes over what was given before. FailedPrecondition when one of them is not there or is
-  // somebody's already: then nothing is taken.
+  // From now on `holder` has these and no others; none: all of its own are common again.
+  // FailedPrecondition when one of them is not there or is somebody else's: then nothing changes.
   absl::Status Adopt(const std::string& holder, const CpuSet& cpus);
-  // `count` cpus for `holder`, whole cores and one package where that can be; what it holds already
-  // when it does. ResourceExhausted.
+  // Which `count` cpus `holder` would get: whole cores and one package where that can be, and as
+  // many as can be of those that it holds already. ResourceExhausted.
+  absl::StatusOr<CpuSet> Choose(const std::string& holder, int count) const;
+  // Chooses, and adopts these.
   absl::StatusOr<CpuSet> Give(const std::string& holder, int count);
   // All that holders with this prefix hold. False when they held nothing.
   bool Return(const std::string& prefix);
@@ -51,6 +52,8 @@ class CpuPool {
   CpuSet Of(const std::string& holder) const;
 
  private:
+  CpuSet Pick(const CpuSet& from, const CpuSet& near, size_t count) const;
+
   const std::vector<Cpu> cpus_;  // sorted by package, core, id
   CpuSet reserved_;
   std::map<std::string, CpuSet> holders_;

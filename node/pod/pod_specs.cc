@@ -137,6 +137,13 @@ std::set<int64_t> PageSizesOf(const v1::PodSpec& spec) {
   return pages;
 }
 
+// An init container that is no sidecar.
+bool RunsBeforeOthers(const v1::PodSpec& pod, const v1::Container& container) {
+  return !IsSidecar(container.restart_policy()) &&
+         std::any_of(pod.init_containers().begin(), pod.init_containers().end(),
+                     [&](const v1::Container& each) { return each.name() == container.name(); });
+}
+
 }  // namespace
 
 absl::StatusOr<Resources> ResourcesOf(const v1::ResourceRequirements& requirements) {
@@ -277,6 +284,7 @@ absl::StatusOr<ContainerSpec> ContainerSpecOf(const v1::Assignment& assignment,
   if (qos == v1::QOS_CLASS_GUARANTEED && spec.resources.cpu_limit_milli % 1000 == 0) {
     spec.resources.whole_cpus = static_cast<int32_t>(spec.resources.cpu_limit_milli / 1000);
   }
+  spec.runs_before_others = RunsBeforeOthers(pod, container);
   ASSIGN_OR_RETURN(const PodTuning tuning, ParseTuning(assignment.pod().metadata()));
   if (tuning.oom_kills_process_alone) spec.oom_policy = OomPolicy::kProcess;
   return spec;

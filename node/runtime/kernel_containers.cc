@@ -105,10 +105,8 @@ CgroupLimits KernelRuntime::ContainerLimits(const ContainerSpec& spec) const {
 absl::StatusOr<CgroupGroup> KernelRuntime::MakeContainerGroup(const ContainerSpec& spec) {
   CgroupLimits limits = ContainerLimits(spec);
   const std::string leaf = LeafOf(spec.name, spec.attempt);
-  if (options_.cpus.empty() || spec.resources.whole_cpus == 0) {
-    return MakeCommonLeaf(spec.pod_uid, leaf, std::move(limits));
-  }
   ASSIGN_OR_RETURN(limits.cpuset_cpus, GiveCpus(spec));
+  if (limits.cpuset_cpus.empty()) return MakeCommonLeaf(spec.pod_uid, leaf, std::move(limits));
   return options_.cgroups->MakeLeaf(spec.pod_uid, leaf, limits);
 }
 

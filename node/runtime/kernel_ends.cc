@@ -135,7 +135,9 @@ absl::StatusOr<std::vector<ContainerState>> KernelRuntime::Poll(const std::strin
     }
   }
   for (const ContainerState& state : states) {
-    if (state.phase == ContainerPhase::kExited) LetGoOf(pod_uid, state);
+    if (state.phase != ContainerPhase::kExited) continue;
+    LetGoOf(pod_uid, state);
+    ReturnCpusOfEnded(pod_uid, state);
   }
   return states;
 }

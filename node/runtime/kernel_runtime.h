@@ -136,8 +136,12 @@ class KernelRuntime : public Runtime {
   // Cpus of their own; see kernel_cpus.cc.
   std::string CommonCpus(int64_t* version);
   absl::StatusOr<std::string> GiveCpus(const ContainerSpec& spec);
+  absl::StatusOr<CpuSet> HoldCpus(const std::string& uid, const std::string& container, int count,
+                                  bool until_end);
   absl::Status MoveToCommonCpus();
+  absl::Status SettleCpus();  // moves them where that has not been done since the last change
   absl::Status ReturnCpus(const std::string& uid);
+  void ReturnCpusOfEnded(const std::string& uid, const ContainerState& ended);
   absl::Status TakeBackFromPod(const std::string& uid);
   void ReturnIds(std::optional<uint32_t> first_id);
   absl::Status AdoptCpus(const std::string& uid);
@@ -215,6 +219,8 @@ class KernelRuntime : public Runtime {
   std::map<int, Watched> watched_ ABSL_GUARDED_BY(mutex_);
   CpuPool cpus_ ABSL_GUARDED_BY(mutex_);
   int64_t cpus_version_ ABSL_GUARDED_BY(mutex_) = 0;  // grows with every change
+  int64_t cpus_settled_ ABSL_GUARDED_BY(mutex_) = 0;  // the version that all groups follow
+  std::set<std::string> cpus_until_end_ ABSL_GUARDED_BY(mutex_);  // their holders
   std::set<std::string> attaching_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> unadopted_ ABSL_GUARDED_BY(mutex_);
   // Pidfds of containers that run, by "uid/name/attempt"; see kernel_ends.cc.

@@ -100,6 +100,8 @@ struct ContainerSpec {
   std::string working_dir;        // empty = "/"; made when missing
   std::string user;  // as in the image: "", "uid", "name", "user:group"; looked up inside
   Resources resources;
+  // An init container: once it has ended, the cpus that it had for itself are anybody's.
+  bool runs_before_others = false;
   // Bytes that it may write into its root, where the file system has project quotas; 0 = no limit.
   int64_t disk_limit = 0;
   int32_t oom_score_adj = 0;
@@ -210,7 +212,7 @@ class Runtime {
   // moment in which one of them may use less than it had before and will have. FailedPrecondition,
   // with nothing changed: a memory limit is below what is in use. NotFound: no such sandbox. An
   // instance that does not run is left out. InvalidArgument: it has cpus of its own, whose number
-  // stays as it is.
+  // changes only between two instances.
   virtual absl::Status Resize(const ResizeSpec& spec) = 0;
 
   virtual absl::StatusOr<std::unique_ptr<ExecProcess>> Exec(const ExecSpec& spec) = 0;

@@ -1,8 +1,11 @@
 // Limits of containers as the runtime sets them, on whatever hierarchies this machine has: they
 // bite, they change under a running container, and devices stay behind their list.
 #include <linux/capability.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <fstream>
+#include <tuple>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -187,6 +190,109 @@ TEST_F(ResourcesTest, AResizeBelowWhatIsInUseIsRefusedAndChangesNothing) {
   EXPECT_EQ(MemoryLimit("pod-a", "main-0"), absl::StrCat(128 << 20));
   EXPECT_EQ(world_.runtime().Resize(ResizeTo("absent", 100, 16 << 20)).code(),
             absl::StatusCode::kNotFound);
+}
+
+// On two cpus, of which the first is everybody's.
+class OwnCpusTest : public ResourcesTest {
+ protected:
+  void SetUp() override {
+    if (sysconf(_SC_NPROCESSORS_ONLN) < 2) GTEST_SKIP() << "this machine has one cpu";
+    StartAgent();
+  }
+  void StartAgent() {
+    world_.StartAgent([](KernelRuntimeOptions* options) {
+      options->cpus = {{0, 0, 0}, {1, 0, 1}};
+    });
+  }
+  ContainerSpec WithCpus(ContainerSpec spec, int32_t count) const {
+    spec.resources.whole_cpus = count;
+    return spec;
+  }
+  std::string CpusOf(const std::string& uid, const std::string& leaf) {
+    return Control(uid, leaf, "cpuset", "cpuset.cpus", "cpuset.cpus");
+  }
+  std::string StateOf(const std::string& uid) const {
+    return absl::StrCat(world_.base(), "/state/pods/", uid);
+  }
+};
+
+TEST_F(OwnCpusTest, ARestartWithAnotherNumberOfThemChangesThem) {
+  world_.Prepare("pod-a");
+  ContainerSpec other = Sleeper("pod-a");
+  other.name = "other";
+  world_.Start(other);
+  world_.Start(WithCpus(Sleeper("pod-a"), 1));
+  EXPECT_EQ(CpusOf("pod-a", "main-0"), "1");
+  EXPECT_EQ(CpusOf("pod-a", "other-0"), "0");
+  ContainerSpec again = Sleeper("pod-a");
+  for (const auto& [count, own, common] : std::vector<std::tuple<int, std::string, std::string>>{
+           {1, "1", "0"}, {0, "0-1", "0-1"}, {1, "1", "0"}}) {
+    ASSERT_EQ(world_.runtime().Kill({"pod-a", "main", again.attempt}), absl::OkStatus());
+    world_.Await("pod-a");
+    ++again.attempt;
+    world_.Start(WithCpus(again, count));
+    EXPECT_EQ(CpusOf("pod-a", absl::StrCat("main-", again.attempt)), own);
+    EXPECT_EQ(CpusOf("pod-a", "other-0"), common);
+  }
+  EXPECT_EQ(ReadFile(StateOf("pod-a") + "/cpus").value(), "main 1\n");
+}
+
+TEST_F(OwnCpusTest, WhatCouldNotBeRecordedWasNotGiven) {
+  world_.Prepare("pod-a");
+  const std::string record = StateOf("pod-a") + "/cpus";
+  ASSERT_EQ(MakeDirectories(record), absl::OkStatus());
+  EXPECT_FALSE(world_.runtime().StartContainer(WithCpus(Sleeper("pod-a"), 1)).ok());
+  world_.Prepare("pod-b");
+  world_.Start(WithCpus(Sleeper("pod-b"), 1));
+  EXPECT_EQ(CpusOf("pod-b", "main-0"), "1");
+  ASSERT_EQ(world_.runtime().Remove("pod-b"), absl::OkStatus());
+  // And it is tried anew.
+  ASSERT_EQ(rmdir(record.c_str()), 0);
+  world_.Start(WithCpus(Sleeper("pod-a"), 1));
+  EXPECT_EQ(CpusOf("pod-a", "main-0"), "1");
+}
+
+TEST_F(OwnCpusTest, AnInitContainerGivesThemBackWhenItEnds) {
+  world_.Prepare("pod-a");
+  ContainerSpec setup = WithCpus(world_.Spec("pod-a", {"true"}), 1);
+  setup.name = "setup";
+  setup.runs_before_others = true;
+  world_.Start(setup);
+  world_.Await("pod-a", "setup");
+  world_.Prepare("pod-b");
+  world_.Start(WithCpus(Sleeper("pod-b"), 1));
+  EXPECT_EQ(CpusOf("pod-b", "main-0"), "1");
+  // One that is not an init container keeps them for its next instance.
+  ASSERT_EQ(world_.runtime().Kill({"pod-b", "main", 0}), absl::OkStatus());
+  world_.Await("pod-b");
+  EXPECT_EQ(world_.runtime().StartContainer(WithCpus(Sleeper("pod-a"), 1)).status().code(),
+            absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(OwnCpusTest, WhatAnInitContainerHadIsFreeAlsoForALaterAgent) {
+  world_.Prepare("pod-a");
+  ContainerSpec setup = WithCpus(world_.Spec("pod-a", {"true"}), 1);
+  setup.name = "setup";
+  setup.runs_before_others = true;
+  world_.Start(setup);
+  // Nobody has asked for its state when the agent goes.
+  const std::string end = StateOf("pod-a") + "/containers/setup/0/exit";
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
+  while (access(end.c_str(), F_OK) != 0 && absl::Now() < deadline) sched_yield();
+  StartAgent();
+  world_.Prepare("pod-b");
+  world_.Start(WithCpus(Sleeper("pod-b"), 1));
+  EXPECT_EQ(CpusOf("pod-b", "main-0"), "1");
+}
+
+TEST_F(OwnCpusTest, APodThatIsOverHoldsNoneForALaterAgent) {
+  world_.Prepare("pod-a");
+  world_.Start(WithCpus(Sleeper("pod-a"), 1));
+  ASSERT_EQ(world_.runtime().Release("pod-a"), absl::OkStatus());
+  StartAgent();
+  world_.Prepare("pod-b");
+  world_.Start(WithCpus(Sleeper("pod-b"), 1));
+  EXPECT_EQ(CpusOf("pod-b", "main-0"), "1");
 }
 
 TEST_F(ResourcesTest, ABusyContainerIsHeldAtItsCpuLimit) {

@@ -84,6 +84,26 @@ TEST(CpuPoolTest, AdoptionRefusesWhatIsSomebodyElsesOrGone) {
   EXPECT_THAT(pool.Give("b", 1).value(), ElementsAre(3));
 }
 
+TEST(CpuPoolTest, AnotherNumberKeepsWhatItCan) {
+  CpuPool pool(BigMachine());
+  ASSERT_THAT(pool.Give("a", 1).value(), ElementsAre(1));
+  EXPECT_THAT(pool.Give("a", 2).value(), ElementsAre(1, 9)) << "the other half of its core first";
+  EXPECT_THAT(pool.Give("a", 4).value(), ElementsAre(1, 2, 9, 10)) << "then its package";
+  EXPECT_THAT(pool.Give("a", 2).value(), ElementsAre(1, 9)) << "a whole core stays";
+  EXPECT_THAT(pool.Give("b", 2).value(), ElementsAre(2, 10)) << "what was let go is to be had";
+  EXPECT_FALSE(pool.Give("a", 15).ok());
+  EXPECT_THAT(pool.Of("a"), ElementsAre(1, 9)) << "as before";
+}
+
+TEST(CpuPoolTest, WhoAdoptsNoneHasNone) {
+  CpuPool pool(Plain(4));
+  ASSERT_TRUE(pool.Give("u1/web", 1).ok());
+  ASSERT_TRUE(pool.Give("u1/web2", 1).ok());
+  EXPECT_TRUE(pool.Adopt("u1/web", {}).ok());
+  EXPECT_THAT(pool.Of("u1/web"), IsEmpty());
+  EXPECT_EQ(pool.Of("u1/web2").size(), 1u);
+}
+
 TEST(CpuPoolTest, NoCpuIsEverGivenTwice) {
   std::minstd_rand random(7);
   for (int round = 0; round < 200; ++round) {

@@ -128,5 +128,20 @@ TEST(SandboxSpec, CarriesHostPorts) {
   EXPECT_EQ(spec.host_ports[0].protocol, "tcp");
 }
 
+TEST(ContainerSpecs, OnlyAnInitContainerThatEndsRunsBeforeOthers) {
+  const v1::Assignment assignment = PodBuilder().Init("setup").Init("proxy", true).Get();
+  ImageRecord image;
+  image.config.cmd = {"run"};
+  const auto runs_before_others = [&](const v1::Container& container) {
+    return ContainerSpecOf(assignment, container, 0, image, NodeContext(), 0)
+        .value()
+        .runs_before_others;
+  };
+  const v1::PodSpec& pod = assignment.pod().spec();
+  EXPECT_TRUE(runs_before_others(pod.init_containers(0)));
+  EXPECT_FALSE(runs_before_others(pod.init_containers(1)));
+  EXPECT_FALSE(runs_before_others(pod.containers(0)));
+}
+
 }  // namespace
 }  // namespace cluster::node
