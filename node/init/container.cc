@@ -28,6 +28,7 @@ void Release(Container* container) {
   CloseFd(&container->log.fd);
   CloseFd(&container->pidfd);
   CloseFd(&container->instance_dir);
+  EndOomWatch(container);
   CloseFd(&container->oom_file);
   CloseFd(&container->cgroup2);
   CloseFd(&container->channel);
@@ -105,6 +106,7 @@ void Started(Container* container) {
   RecordStart(*container);
   if (starter != nullptr) ReplyRecord(starter, *container);
   NotifyWatchers(&pod_state);
+  WatchOom(container);
 }
 
 // The go-ahead with the v1 tasks files.

@@ -53,6 +53,10 @@ struct Container {
   int pidfd = -1;
   int instance_dir = -1;
   int oom_file = -1;
+  int oom_event = -1;  // see oom.cc
+  int oom_timer = -1;
+  uint32_t oom_wait = 0;  // milliseconds until the next look
+  Watch oom_watches[2];
   int cgroup2 = -1;           // its v2 directory, where its end is not the end of its pid namespace
   int channel = -1;           // until exec
   bool awaits_birth = false;  // `pid` prepares only; see HasSecondProcess
@@ -177,6 +181,10 @@ void FinishStopping(Pod* pod);  // ends the process once nothing runs
 void RecordStart(const Container& container);
 void RecordExit(const Container& container);
 bool SawOomKill(int oom_file);
+
+// oom.cc. For a running container.
+void WatchOom(Container* container);
+void EndOomWatch(Container* container);
 
 // exec.cc
 void StartExec(Pod* pod, Connection* from, WireReader* request, int* fds, size_t fd_count);

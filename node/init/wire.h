@@ -132,6 +132,7 @@ enum LaunchFlags : uint32_t {
   kTimeNamespace = 128,    // with the plan's offsets
   kSharedProcesses = 256,  // lives in the pid namespace of the pod
   kNodeProcesses = 512,    // lives in the node's pid namespace
+  kOomKillsAll = 1024,     // v1: an OOM kill inside of it takes all of it
   kTerminal = 1 << 16,     // a pty for stdin, stdout and stderr
   kKeepStdin = 1 << 17,    // what those write who attach; without it /dev/null (or the pty)
   kStdinOnce = 1 << 18,    // ends with the first one who attached to it

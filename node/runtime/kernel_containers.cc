@@ -84,6 +84,7 @@ absl::StatusOr<LaunchPlan> KernelRuntime::PlanFor(const ContainerSpec& spec,
   inputs.skeleton = skeleton_;
   inputs.first_id = directory.ReadFirstId();
   inputs.cgroup2_alone = layout.v1.empty() && !layout.v2_mount_point.empty();
+  inputs.memory_on_v1 = layout.V1Of("memory") != nullptr;
   inputs.open_files = open_files_;
   const std::string profile = spec.security.privileged ? "unconfined" : spec.security.seccomp;
   ASSIGN_OR_RETURN(inputs.filter, filters_->For(profile, spec.security.capabilities));

@@ -44,6 +44,7 @@ uint32_t FlagsOf(const LaunchInputs& inputs) {
   const bool joins = !inputs.spec->pid_namespace_of.empty() && !inputs.sandbox->host_pid;
   set(inputs.sandbox->share_process_namespace || joins, init::kSharedProcesses);
   set(inputs.sandbox->host_pid, init::kNodeProcesses);
+  set(inputs.memory_on_v1 && inputs.spec->oom_policy == OomPolicy::kContainer, init::kOomKillsAll);
   set(inputs.spec->tty, init::kTerminal);
   set(inputs.spec->stdin, init::kKeepStdin);
   set(inputs.spec->stdin_once, init::kStdinOnce);

@@ -20,6 +20,7 @@ struct LaunchInputs {
   // What the pod's id 0 is on the node; none without a user namespace.
   std::optional<uint32_t> first_id;
   bool cgroup2_alone = false;               // the node has no v1 hierarchies
+  bool memory_on_v1 = false;                // whose kernel ends no group after an OOM kill
   uint64_t open_files = 0;                  // most that the node may give; 0 = leave it
   std::string filter;                       // compiled seccomp profile; empty = unconfined
   std::vector<PlannedDevice> node_devices;  // for privileged containers

@@ -36,7 +36,8 @@ struct Resources {
   friend bool operator==(const Resources&, const Resources&) = default;
 };
 
-// What an OOM kill inside of a container takes along.
+// What an OOM kill inside of a container takes along. On cgroup v1 kContainer means those kills
+// that the container's own or its pod's limit brings about.
 enum class OomPolicy { kContainer, kProcess };
 
 enum class Qos { kGuaranteed, kBurstable, kBestEffort };

@@ -147,6 +147,43 @@ TEST_F(ResourcesTest, Behaviour6_OnlyTheInstanceThatWasKilledIsCalledOomKilled) 
   EXPECT_FALSE(killed.oom_killed) << "killed, but not for memory";
 }
 
+// A child of the container's first process takes more than there is.
+TEST_F(ResourcesTest, Behaviour6_AnOomKillTakesTheContainerOrTheProcessAsThePolicySays) {
+  world_.Prepare("pod-a");
+  ContainerSpec spec = world_.Spec(
+      "pod-a",
+      {"sh", "-c", "trap 'exit 7' TERM; tail /dev/zero; echo survived; sleep 1000 & wait"});
+  spec.resources.memory_limit = 16 << 20;
+  world_.Start(spec);
+  const ContainerState whole = world_.Await("pod-a");
+  EXPECT_TRUE(whole.oom_killed);
+  EXPECT_EQ(whole.signal, SIGKILL);
+  EXPECT_EQ(whole.exit_code, 137);
+  spec.pod_uid = "pod-b";
+  spec.oom_policy = OomPolicy::kProcess;
+  world_.Prepare("pod-b");
+  world_.Start(spec);
+  world_.AwaitLog("pod-b", "survived");
+  ASSERT_EQ(world_.runtime().Signal({"pod-b", "main", 0}, SIGTERM), absl::OkStatus());
+  EXPECT_EQ(world_.Await("pod-b").exit_code, 7) << "it went on";
+}
+
+TEST_F(ResourcesTest, Behaviour6_ThePodsOwnLimitTakesTheContainerThatWasHitAlone) {
+  SandboxSpec sandbox = world_.Sandbox("pod-a");
+  sandbox.resources.memory_limit = 32 << 20;
+  world_.Prepare(sandbox);
+  ContainerSpec other = Sleeper("pod-a");
+  other.name = "other";
+  world_.Start(other);
+  world_.StartIn("pod-a", {"sh", "-c", "tail /dev/zero; sleep 1000"});
+  EXPECT_TRUE(world_.Await("pod-a").oom_killed);
+  const auto states = world_.runtime().Poll("pod-a").value();
+  ASSERT_EQ(states.size(), 2u);
+  for (const ContainerState& state : states) {
+    EXPECT_EQ(state.phase == ContainerPhase::kRunning, state.name == "other") << state.name;
+  }
+}
+
 TEST_F(ResourcesTest, AResizeChangesTheLimitsOfWhatRuns) {
   SandboxSpec sandbox = world_.Sandbox("pod-a");
   sandbox.resources = ResizeTo("pod-a", 500, 64 << 20).pod;
