@@ -16,7 +16,7 @@ namespace {
 int64_t KeptMemory(const EvictorOptions& eviction) {
   int64_t kept = 0;
   for (const Threshold& threshold : eviction.thresholds) {
-    if (threshold.shortage != Shortage::kMemory) continue;
+    if (threshold.shortage != Shortage::kMemory || threshold.soft()) continue;
     kept = std::max(kept, threshold.percent > 0
                               ? static_cast<int64_t>(static_cast<double>(MachineMemory()) / 100.0 *
                                                      threshold.percent)

@@ -1,6 +1,7 @@
 #include "node/agent/flags.h"
 
 #include <cstdlib>
+#include <memory>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/numbers.h"
@@ -28,6 +29,13 @@ std::string TakeThresholds(const std::string& text, Flags* flags) {
   auto thresholds = ParseThresholds(text);
   if (!thresholds.ok()) return std::string(thresholds.status().message());
   flags->eviction_hard = *std::move(thresholds);
+  return "";
+}
+
+std::string TakeSoftThresholds(const std::string& text, Flags* flags) {
+  auto thresholds = ParseThresholds(text);
+  if (!thresholds.ok()) return std::string(thresholds.status().message());
+  flags->eviction_soft = *std::move(thresholds);
   return "";
 }
 
@@ -71,10 +79,36 @@ void AddParsed(CLI::App& app, const std::string& name, Flags* flags,
       ->allow_extra_args(false);
 }
 
+// The three belong together, in whichever order they come.
+void AddSoftEvictionFlags(CLI::App& app, Flags* flags) {
+  AddParsed(app, "--eviction-soft", flags, TakeSoftThresholds,
+            "When pods are evicted if it stays so for a while, as kubelet has it: "
+            "memory.available<1Gi; default: never");
+  auto graces = std::make_shared<std::string>();
+  app.add_option("--eviction-soft-grace-period", *graces,
+                 "For how long, for each signal of --eviction-soft: memory.available=1m30s");
+  app.add_option_function<int64_t>(
+         "--eviction-max-pod-grace-period",
+         [flags](int64_t seconds) { flags->eviction_max_grace = absl::Seconds(seconds); },
+         "Seconds that a pod evicted for --eviction-soft gets to end by itself, where its own "
+         "terminationGracePeriodSeconds is not less; default: 0")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 31));
+  app.final_callback([graces, flags] {
+    const auto parsed = ParseGraces(*graces);
+    const auto soft = parsed.ok() ? Soften(flags->eviction_soft, *parsed) : parsed.status();
+    if (!soft.ok()) {
+      throw CLI::ValidationError("--eviction-soft-grace-period",
+                                 std::string(soft.status().message()));
+    }
+    flags->eviction_soft = *soft;
+  });
+}
+
 void AddResourceFlags(CLI::App& app, Flags* flags) {
   AddParsed(app, "--eviction-hard", flags, TakeThresholds,
             "When pods are evicted, as kubelet has it; '' = never; default: "
             "memory.available<100Mi,nodefs.available<10%,nodefs.inodesFree<5%,pid.available<10%");
+  AddSoftEvictionFlags(app, flags);
   AddParsed(app, "--eviction-pressure-transition-period", flags, TakeHold,
             "How long a pressure condition stays after the last shortage; default: 5m");
   AddParsed(app, "--resource", flags, TakeDevice,

@@ -24,6 +24,8 @@ struct Flags {
   std::string log_level = "info";
   std::string init_program;  // empty: beside this program
   std::vector<Threshold> eviction_hard = DefaultThresholds();
+  std::vector<Threshold> eviction_soft;  // with their graces
+  absl::Duration eviction_max_grace = absl::ZeroDuration();
   absl::Duration eviction_hold = absl::Minutes(5);
   bool static_cpus = false;
   std::map<std::string, int64_t> devices;

@@ -105,6 +105,9 @@ AgentOptions OptionsOf(const Flags& flags, const CgroupLayout& layout) {
   }
   options.devices = flags.devices;
   options.eviction.thresholds = flags.eviction_hard;
+  options.eviction.thresholds.insert(options.eviction.thresholds.end(), flags.eviction_soft.begin(),
+                                     flags.eviction_soft.end());
+  options.eviction.max_grace = flags.eviction_max_grace;
   options.eviction.hold = flags.eviction_hold;
   return options;
 }

@@ -101,9 +101,8 @@ EvictorParts ShortageParts(ShortageSource source, PodWorkers* workers, const Clo
   if (source.disk) {
     parts.overruns = [source, workers] { return FindOverruns(source, *workers); };
   }
-  parts.evict = [workers](const std::string& uid, const std::string& message) {
-    workers->Evict(uid, message);
-  };
+  parts.evict = [workers](const std::string& uid, const std::string& message,
+                          absl::Duration grace) { workers->Evict(uid, message, grace); };
   parts.changed = std::move(changed);
   return parts;
 }

@@ -13,7 +13,10 @@ constexpr absl::Duration kShortestPause = absl::Seconds(1);
 }  // namespace
 
 Evictor::Evictor(EvictorOptions options, EvictorParts parts)
-    : options_(std::move(options)), parts_(std::move(parts)), pressure_(options_.hold) {}
+    : options_(std::move(options)),
+      parts_(std::move(parts)),
+      crossed_(options_.thresholds),
+      pressure_(options_.hold) {}
 
 Evictor::~Evictor() { Stop(); }
 
@@ -56,7 +59,9 @@ void Evictor::Look() {
 
 void Evictor::EndOverruns() {
   if (!parts_.overruns) return;
-  for (const Overrun& overrun : parts_.overruns()) parts_.evict(overrun.uid, overrun.message);
+  for (const Overrun& overrun : parts_.overruns()) {
+    parts_.evict(overrun.uid, overrun.message, absl::ZeroDuration());
+  }
 }
 
 void Evictor::LookAtNode() {
@@ -70,20 +75,26 @@ void Evictor::LookAtNode() {
     return;
   }
   complained_ = false;
-  const std::vector<Breach> breaches = Breaches(options_.thresholds, *numbers);
-  const bool changed = pressure_.Observe(breaches, looked_at_, parts_.clock->Now());
+  // A soft threshold tells of pressure at once: nothing new comes while it lasts.
+  const bool changed =
+      pressure_.Observe(Breaches(options_.thresholds, *numbers), looked_at_, parts_.clock->Now());
   {
     MutexLock lock(&mutex_);
     conditions_ = pressure_.conditions();
   }
   if (changed && parts_.changed) parts_.changed();
-  if (!breaches.empty() && !IsWaiting()) EvictOne(breaches.front());
+  const std::vector<Breach> due = Breaches(crossed_.Due(*numbers, looked_at_), *numbers);
+  if (!due.empty() && !IsWaiting(due.front())) EvictOne(due.front());
 }
 
-bool Evictor::IsWaiting() {
+// One that may end in peace for a soft threshold holds up no hard one.
+bool Evictor::IsWaiting(const Breach& breach) {
   if (leaving_.empty()) return false;
-  const bool over = parts_.clock->Monotonic() - leaving_since_ >= options_.leave_time;
-  if (over || !parts_.is_running(leaving_)) leaving_.clear();
+  const bool pressing = leaves_in_peace_ && !breach.soft;
+  const absl::Duration patience =
+      options_.leave_time + (leaves_in_peace_ ? options_.max_grace : absl::ZeroDuration());
+  const bool over = parts_.clock->Monotonic() - leaving_since_ >= patience;
+  if (pressing || over || !parts_.is_running(leaving_)) leaving_.clear();
   return !leaving_.empty();
 }
 
@@ -101,7 +112,8 @@ void Evictor::EvictOne(const Breach& breach) {
   LOG_WARN("evicting pod {}/{}: {}", victim.name_space, victim.name, message);
   leaving_ = victim.uid;
   leaving_since_ = parts_.clock->Monotonic();
-  parts_.evict(victim.uid, message);
+  leaves_in_peace_ = breach.soft;
+  parts_.evict(victim.uid, message, breach.soft ? options_.max_grace : absl::ZeroDuration());
 }
 
 }  // namespace cluster::node

@@ -24,7 +24,10 @@
 namespace cluster::node {
 
 struct EvictorOptions {
-  std::vector<Threshold> thresholds = DefaultThresholds();
+  std::vector<Threshold> thresholds = DefaultThresholds();  // hard and soft ones
+  // What a pod that goes for a soft threshold gets at most to end in peace; for a hard one it is
+  // killed at once.
+  absl::Duration max_grace = absl::ZeroDuration();
   absl::Duration period = absl::Seconds(10);
   absl::Duration hold = absl::Minutes(5);  // of a pressure condition after the last shortage
   // How long one that is on its way out keeps others from being chosen.
@@ -48,7 +51,9 @@ struct EvictorParts {
   std::function<bool(const std::string& uid)> is_running;
   // Pods beyond their own limits of disk; may be empty.
   std::function<std::vector<Overrun>()> overruns;
-  std::function<void(const std::string& uid, const std::string& message)> evict;
+  // `grace` is what the pod gets at most; zero: it is killed at once.
+  std::function<void(const std::string& uid, const std::string& message, absl::Duration grace)>
+      evict;
   // The conditions changed; may be empty.
   std::function<void()> changed;
 };
@@ -74,16 +79,18 @@ class Evictor {
   void LookAgain();
   void LookAtNode();
   void EndOverruns();
-  bool IsWaiting();
+  bool IsWaiting(const Breach& breach);
   void EvictOne(const Breach& breach);
 
   const EvictorOptions options_;
   const EvictorParts parts_;
 
   // Of the thread that looks.
+  CrossedThresholds crossed_;
   PressureConditions pressure_;
   std::string leaving_;  // uid
   absl::Duration leaving_since_;
+  bool leaves_in_peace_ = false;
   absl::Duration looked_at_ = -absl::InfiniteDuration();
   bool complained_ = false;
 

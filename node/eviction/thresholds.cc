@@ -50,6 +50,12 @@ absl::StatusOr<Threshold> ParseThreshold(absl::string_view word) {
                                                  "' is neither an amount nor 0% to 100%"));
 }
 
+const Shortage* FindSignal(absl::string_view name) {
+  const auto* found = std::find_if(std::begin(kEvery), std::end(kEvery),
+                                   [&](Shortage each) { return SignalName(each) == name; });
+  return found == std::end(kEvery) ? nullptr : found;
+}
+
 struct Stock {
   int64_t total = 0;
   int64_t left = 0;
@@ -74,6 +80,7 @@ Stock StockOf(Shortage shortage, const NodeNumbers& numbers) {
 // Nothing when the threshold is kept.
 bool IsCrossed(const Threshold& threshold, const NodeNumbers& numbers, Breach* breach) {
   breach->shortage = threshold.shortage;
+  breach->soft = threshold.soft();
   if (threshold.shortage == Shortage::kMemoryStall) {
     breach->threshold = std::llround(threshold.percent);
     breach->observed = std::llround(numbers.memory_stall);
@@ -166,6 +173,68 @@ absl::StatusOr<std::vector<Threshold>> ParseThresholds(absl::string_view text) {
   return thresholds;
 }
 
+absl::StatusOr<Graces> ParseGraces(absl::string_view text) {
+  Graces graces;
+  for (absl::string_view word : absl::StrSplit(text, ',', absl::SkipWhitespace())) {
+    word = absl::StripAsciiWhitespace(word);
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(word, absl::MaxSplits('=', 1));
+    const Shortage* signal = FindSignal(parts.first);
+    const auto grace = ParseGoDuration(std::string(parts.second));
+    if (signal == nullptr || !grace.ok() || *grace <= absl::ZeroDuration()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("eviction grace period '", word,
+                       "': write the signal and how long, as in memory.available=1m30s"));
+    }
+    if (!graces.emplace(*signal, *grace).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("eviction grace period '", word, "': ", parts.first, " has one already"));
+    }
+  }
+  return graces;
+}
+
+absl::StatusOr<std::vector<Threshold>> Soften(std::vector<Threshold> thresholds,
+                                              const Graces& graces) {
+  for (Threshold& threshold : thresholds) {
+    const auto grace = graces.find(threshold.shortage);
+    if (grace == graces.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the soft eviction threshold of ", SignalName(threshold.shortage),
+                       " has no grace period: add ", SignalName(threshold.shortage),
+                       "=DURATION to --eviction-soft-grace-period"));
+    }
+    threshold.grace = grace->second;
+  }
+  for (const auto& [shortage, grace] : graces) {
+    const bool used = std::any_of(thresholds.begin(), thresholds.end(),
+                                  [&](const Threshold& each) { return each.shortage == shortage; });
+    if (used) continue;
+    return absl::InvalidArgumentError(absl::StrCat("--eviction-soft-grace-period names ",
+                                                   SignalName(shortage),
+                                                   ", for which --eviction-soft has no threshold"));
+  }
+  return thresholds;
+}
+
+CrossedThresholds::CrossedThresholds(std::vector<Threshold> thresholds)
+    : thresholds_(std::move(thresholds)),
+      crossed_since_(thresholds_.size(), absl::InfiniteDuration()) {}
+
+std::vector<Threshold> CrossedThresholds::Due(const NodeNumbers& numbers, absl::Duration now) {
+  std::vector<Threshold> due;
+  for (size_t i = 0; i < thresholds_.size(); ++i) {
+    Breach breach;
+    if (!IsCrossed(thresholds_[i], numbers, &breach)) {
+      crossed_since_[i] = absl::InfiniteDuration();
+      continue;
+    }
+    crossed_since_[i] = std::min(crossed_since_[i], now);
+    if (now - crossed_since_[i] >= thresholds_[i].grace) due.push_back(thresholds_[i]);
+  }
+  return due;
+}
+
 std::vector<Breach> Breaches(const std::vector<Threshold>& thresholds, const NodeNumbers& numbers) {
   std::vector<Breach> breaches;
   for (const Shortage shortage : kEvery) {
@@ -174,7 +243,9 @@ std::vector<Breach> Breaches(const std::vector<Threshold>& thresholds, const Nod
     for (const Threshold& threshold : thresholds) {
       Breach breach;
       if (threshold.shortage != shortage || !IsCrossed(threshold, numbers, &breach)) continue;
-      if (!crossed || breach.threshold > sharpest.threshold) sharpest = breach;
+      const bool harder = sharpest.soft && !breach.soft;
+      const bool sharper = sharpest.soft == breach.soft && breach.threshold > sharpest.threshold;
+      if (!crossed || harder || sharper) sharpest = breach;
       crossed = true;
     }
     if (crossed) breaches.push_back(sharpest);

@@ -165,8 +165,10 @@ int64_t GraceSeconds(const v1::PodRecord& record) {
     grace = pod.metadata().deletion_grace_period_seconds();
   }
   if (pod.status().reason() == "NodeLost") grace = std::min(grace, kReplacedGraceSeconds);
-  // The node needs what it holds now.
-  if (record.failing() && record.reason() == kEvicted) grace = 0;
+  // The node needs what it holds, now or soon.
+  if (record.failing() && record.reason() == kEvicted) {
+    grace = std::min(grace, record.eviction_grace_seconds());
+  }
   return std::max<int64_t>(0, grace);
 }
 

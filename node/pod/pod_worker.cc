@@ -53,9 +53,9 @@ void PodWorker::Retry() {
   retry_ = true;
 }
 
-void PodWorker::Evict(std::string message) {
+void PodWorker::Evict(std::string message, absl::Duration grace) {
   MutexLock lock(&mutex_);
-  eviction_ = std::move(message);
+  eviction_ = Eviction{std::move(message), grace};
 }
 
 bool PodWorker::Finished() const {
@@ -86,8 +86,9 @@ void PodWorker::TakeNews(const Moment& now) {
     if (hurdles_.sandbox) hurdles_.sandbox->retry_at = now.monotonic;
   }
   if (eviction_ && !IsEnding(record_) && !record_.failing() && !IsTerminal(record_.phase())) {
-    Fail(kEvicted, *eviction_, &record_);
-    Emit("Warning", kEvicted, *eviction_, "");
+    Fail(kEvicted, eviction_->message, &record_);
+    record_.set_eviction_grace_seconds(absl::ToInt64Seconds(eviction_->grace));
+    Emit("Warning", kEvicted, eviction_->message, "");
   }
   news_.reset();
   retry_ = false;

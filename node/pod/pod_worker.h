@@ -74,8 +74,9 @@ class PodWorker {
   void Tell(v1::AssignmentRecord assignment);
   // Something that the pod may wait for has changed (an image came): hurdles are tried again.
   void Retry();
-  // The pod is to end at once as Failed, Evicted; nothing for one that is on its way out.
-  void Evict(std::string message);
+  // The pod is to end as Failed, Evicted, with at most so much time (whole seconds) for its
+  // containers to end by themselves; nothing for one that is on its way out.
+  void Evict(std::string message, absl::Duration grace = absl::ZeroDuration());
 
   // Looks, records, does at most one verb. Returns when the next round is due (monotonic): in the
   // past when there is more to do at once, infinite when only a hint can change anything.
@@ -153,7 +154,11 @@ class PodWorker {
   mutable Mutex mutex_;
   std::optional<v1::AssignmentRecord> news_ ABSL_GUARDED_BY(mutex_);
   bool retry_ ABSL_GUARDED_BY(mutex_) = false;
-  std::optional<std::string> eviction_ ABSL_GUARDED_BY(mutex_);
+  struct Eviction {
+    std::string message;
+    absl::Duration grace;
+  };
+  std::optional<Eviction> eviction_ ABSL_GUARDED_BY(mutex_);
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   v1::PodRecord snapshot_ ABSL_GUARDED_BY(mutex_);
 };

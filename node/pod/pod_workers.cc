@@ -154,11 +154,11 @@ void PodWorkers::Poke(const std::string& uid) {
   if (slot != slots_.end()) Enqueue(uid, &slot->second);
 }
 
-void PodWorkers::Evict(const std::string& uid, const std::string& message) {
+void PodWorkers::Evict(const std::string& uid, const std::string& message, absl::Duration grace) {
   MutexLock lock(&mutex_);
   const auto slot = slots_.find(uid);
   if (slot == slots_.end()) return;
-  slot->second.worker->Evict(message);
+  slot->second.worker->Evict(message, grace);
   Enqueue(uid, &slot->second);
 }
 

@@ -49,9 +49,9 @@ class PodWorkers {
 
   // Look at this pod again. Does not block.
   void Poke(const std::string& uid);
-  // Ends the pod at once as Failed, reason Evicted; nothing for one that is not here or ends
-  // already. Does not block.
-  void Evict(const std::string& uid, const std::string& message);
+  // Ends the pod as Failed, reason Evicted, with at most so much of its own grace; nothing for one
+  // that is not here or ends already. Does not block.
+  void Evict(const std::string& uid, const std::string& message, absl::Duration grace);
   // Look at every pod again, hurdles included: images came, the network is up.
   void RetryAll();
 

@@ -23,6 +23,8 @@ class EvictorTest : public ::testing::Test {
   static EvictorOptions Options() {
     EvictorOptions options;
     options.thresholds = ParseThresholds("memory.available<100Mi").value();
+    options.thresholds.push_back({Shortage::kMemory, 300 * kMi, 0, absl::Minutes(1)});
+    options.max_grace = absl::Seconds(45);
     return options;
   }
   EvictorParts Parts() {
@@ -49,7 +51,8 @@ class EvictorTest : public ::testing::Test {
     };
     parts.is_running = [this](const std::string& uid) { return pods_.contains(uid); };
     parts.overruns = [this] { return overruns_; };
-    parts.evict = [this](const std::string& uid, const std::string& message) {
+    parts.evict = [this](const std::string& uid, const std::string& message, absl::Duration grace) {
+      last_grace_ = grace;
       leaving_.insert(uid);
       evicted_.push_back(uid);
       last_message_ = message;
@@ -68,13 +71,14 @@ class EvictorTest : public ::testing::Test {
   std::vector<std::string> evicted_;
   std::vector<Overrun> overruns_;
   std::string last_message_;
+  absl::Duration last_grace_ = absl::InfiniteDuration();
   absl::Status reads_;
   int changes_ = 0;
   Evictor evictor_;
 };
 
 TEST_F(EvictorTest, LeavesPodsAloneWhileThereIsEnough) {
-  pods_ = {{"a", 400 * kMi}, {"b", 500 * kMi}};
+  pods_ = {{"a", 200 * kMi}, {"b", 500 * kMi}};
   Look();
   EXPECT_THAT(evicted_, IsEmpty());
   EXPECT_EQ(evictor_.Conditions().size(), 3u);
@@ -85,11 +89,40 @@ TEST_F(EvictorTest, EndsOnePodAndWaitsUntilItHasLeft) {
   Look();
   EXPECT_THAT(evicted_, ElementsAre("b"));
   EXPECT_THAT(last_message_, HasSubstr("memory. Threshold quantity: 100Mi, available: 50Mi"));
+  EXPECT_EQ(last_grace_, absl::ZeroDuration());
   Look();
   EXPECT_THAT(evicted_, ElementsAre("b")) << "it is on its way out";
   pods_.erase("b");
   Look();
   EXPECT_THAT(evicted_, ElementsAre("b")) << "that was enough";
+}
+
+TEST_F(EvictorTest, ASoftThresholdTellsOfPressureAtOnceAndEndsAPodInPeaceLater) {
+  Look();
+  pods_ = {{"a", 300 * kMi}, {"b", 450 * kMi}};
+  for (int i = 0; i < 6; ++i) Look();
+  EXPECT_EQ(evictor_.Conditions().at(0).status(), v1::CONDITION_STATUS_TRUE);
+  EXPECT_EQ(changes_, 2);
+  EXPECT_THAT(evicted_, IsEmpty());
+  Look();
+  EXPECT_THAT(evicted_, ElementsAre("b"));
+  EXPECT_THAT(last_message_, HasSubstr("Threshold quantity: 300Mi, available: 250Mi"));
+  EXPECT_EQ(last_grace_, absl::Seconds(45));
+  // Its grace, and as long as others.
+  for (int i = 0; i < 7; ++i) Look();
+  EXPECT_THAT(evicted_, ElementsAre("b"));
+  Look();
+  EXPECT_THAT(evicted_, ElementsAre("b", "a"));
+}
+
+TEST_F(EvictorTest, OneThatEndsInPeaceDoesNotHoldUpAHardThreshold) {
+  pods_ = {{"a", 300 * kMi}, {"b", 450 * kMi}};
+  for (int i = 0; i < 7; ++i) Look();
+  ASSERT_THAT(evicted_, ElementsAre("b"));
+  pods_["a"] = 500 * kMi;
+  Look();
+  EXPECT_THAT(evicted_, ElementsAre("b", "a"));
+  EXPECT_EQ(last_grace_, absl::ZeroDuration());
 }
 
 TEST_F(EvictorTest, OneThatDoesNotLeaveHoldsUpTheOthersForAWhileOnly) {

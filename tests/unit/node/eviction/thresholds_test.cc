@@ -45,6 +45,58 @@ TEST(ParseThresholdsTest, SaysWhichWordItDidNotUnderstand) {
   }
 }
 
+TEST(ParseGracesTest, ReadsKubeletsWayAndSaysWhatItDidNotUnderstand) {
+  EXPECT_EQ(ParseGraces("memory.available=1m30s, nodefs.available=2m").value(),
+            (Graces{{Shortage::kMemory, absl::Seconds(90)}, {Shortage::kDisk, absl::Minutes(2)}}));
+  EXPECT_THAT(ParseGraces("").value(), IsEmpty());
+  for (const char* text :
+       {"memory.available", "memory.available=", "memory.available=x", "memory.available=-1s",
+        "memory.available=0s", "memory=1m", "pid.available=1m"}) {
+    const auto parsed = ParseGraces(std::string("pid.available=1m,") + text);
+    ASSERT_FALSE(parsed.ok()) << text;
+    EXPECT_THAT(std::string(parsed.status().message()), HasSubstr(text));
+  }
+}
+
+TEST(SoftenTest, EachThresholdHasAGraceAndEachGraceAThreshold) {
+  const auto thresholds = ParseThresholds("memory.available<1Gi").value();
+  const auto soft = Soften(thresholds, {{Shortage::kMemory, absl::Minutes(1)}});
+  ASSERT_TRUE(soft.ok());
+  EXPECT_EQ(soft->front().grace, absl::Minutes(1));
+  EXPECT_TRUE(soft->front().soft());
+  EXPECT_FALSE(thresholds.front().soft());
+  EXPECT_THAT(std::string(Soften(thresholds, {}).status().message()),
+              HasSubstr("add memory.available=DURATION to --eviction-soft-grace-period"));
+  EXPECT_THAT(std::string(Soften({}, {{Shortage::kDisk, absl::Minutes(1)}}).status().message()),
+              HasSubstr("names nodefs.available, for which --eviction-soft has no threshold"));
+}
+
+TEST(CrossedThresholdsTest, ASoftOneIsDueWhenItWasCrossedAllTheTime) {
+  const Threshold hard{Shortage::kMemory, 100, 0};
+  const Threshold soft{Shortage::kMemory, 500, 0, absl::Minutes(1)};
+  CrossedThresholds crossed({hard, soft});
+  NodeNumbers numbers = Plenty();
+  numbers.memory_available = 499;
+  EXPECT_THAT(crossed.Due(numbers, absl::Seconds(100)), IsEmpty());
+  EXPECT_THAT(crossed.Due(numbers, absl::Seconds(159)), IsEmpty());
+  EXPECT_THAT(crossed.Due(Plenty(), absl::Seconds(160)), IsEmpty());
+  EXPECT_THAT(crossed.Due(numbers, absl::Seconds(161)), IsEmpty()) << "it begins anew";
+  EXPECT_THAT(crossed.Due(numbers, absl::Seconds(221)), ElementsAre(soft));
+  numbers.memory_available = 99;
+  EXPECT_THAT(crossed.Due(numbers, absl::Seconds(222)), ElementsAre(hard, soft));
+}
+
+TEST(BreachesTest, OfAHardAndASoftOneTheHardOneCounts) {
+  NodeNumbers numbers = Plenty();
+  numbers.memory_available = 99;
+  const Threshold hard{Shortage::kMemory, 100, 0};
+  const Threshold soft{Shortage::kMemory, 500, 0, absl::Minutes(1)};
+  const Breach breach{Shortage::kMemory, 100, 99, false};
+  EXPECT_THAT(Breaches({hard, soft}, numbers), ElementsAre(breach));
+  EXPECT_THAT(Breaches({soft, hard}, numbers), ElementsAre(breach));
+  EXPECT_THAT(Breaches({soft}, numbers), ElementsAre(Breach{Shortage::kMemory, 500, 99, true}));
+}
+
 TEST(BreachesTest, NothingIsShortWhereThereIsPlenty) {
   EXPECT_THAT(Breaches(DefaultThresholds(), Plenty()), IsEmpty());
 }

@@ -176,5 +176,32 @@ TEST_F(WorkerResizeTest, AnEvictedPodIsKilledAtOnceAndFailsWithTheReason) {
   EXPECT_EQ(machine_.counts().started, 1) << "it stays ended";
 }
 
+TEST_F(WorkerResizeTest, OneThatMayEndInPeaceGetsTheLesserOfTheTwoGraces) {
+  v1::Assignment pod = Pod("100m", "64Mi");
+  pod.mutable_pod()->mutable_spec()->set_termination_grace_period_seconds(20);
+  Assign(pod);
+  Settle();
+  machine_.IgnoreSignals(true);
+  worker_->Evict("The node was low on resource: memory.", absl::Seconds(10));
+  Pass(absl::Seconds(9));
+  EXPECT_FALSE(FirstContainer().state().has_terminated());
+  Pass(absl::Seconds(2));
+  EXPECT_TRUE(FirstContainer().state().has_terminated());
+  EXPECT_EQ(Status().reason(), "Evicted");
+}
+
+TEST_F(WorkerResizeTest, ThePodsOwnGraceIsNeverExceeded) {
+  v1::Assignment pod = Pod("100m", "64Mi");
+  pod.mutable_pod()->mutable_spec()->set_termination_grace_period_seconds(5);
+  Assign(pod);
+  Settle();
+  machine_.IgnoreSignals(true);
+  worker_->Evict("The node was low on resource: memory.", absl::Seconds(60));
+  Pass(absl::Seconds(4));
+  EXPECT_FALSE(FirstContainer().state().has_terminated());
+  Pass(absl::Seconds(2));
+  EXPECT_TRUE(FirstContainer().state().has_terminated());
+}
+
 }  // namespace
 }  // namespace cluster::node
