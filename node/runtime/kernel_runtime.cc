@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "node/runtime/hidden_sysctls.h"
 #include "node/runtime/resource_limits.h"
 #include "node/volume/mount_tree.h"
 
@@ -179,6 +180,7 @@ absl::StatusOr<PodAddress> KernelRuntime::ReserveFor(const SandboxSpec& spec) {
 
 absl::StatusOr<SandboxState> KernelRuntime::PrepareSandbox(const SandboxSpec& asked) {
   RETURN_IF_ERROR(CheckSandbox(asked));
+  RETURN_IF_ERROR(CheckSysctlsShown(asked));
   SandboxSpec spec = asked;
   RETURN_IF_ERROR(FindDisks(&spec.resources));
   RETURN_IF_ERROR(PortsOf(spec).status());

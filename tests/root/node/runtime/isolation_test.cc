@@ -1,6 +1,7 @@
 // What a manifest can ask for beyond and below the default, and the rest of the rows.
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -163,6 +164,40 @@ TEST_F(IsolationTest, Behaviour73_SysctlsAreThePodsAndABadOneIsNamed) {
   EXPECT_FALSE(state.ok());
   EXPECT_THAT(std::string(state.status().message()),
               HasSubstr("set sysctl net.ipv4.no_such_setting"));
+}
+
+// Whether a network namespace of somebody else's users has this file on this kernel.
+bool IsShownToOtherUsers(const char* path) {
+  const pid_t child = fork();
+  if (child == 0) {
+    _exit(unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 && access(path, F_OK) == 0 ? 0 : 1);
+  }
+  int status = 1;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return status == 0;
+}
+
+TEST_F(IsolationTest, ASysctlThatTheKernelHidesFromThePodIsRefusedBeforeItIsMade) {
+  SandboxSpec sandbox = world_.Sandbox("pod-a");
+  sandbox.sysctls = {{"net.ipv4.tcp_keepalive_time", "123"}, {"net.core.somaxconn", "1234"}};
+  if (IsShownToOtherUsers("/proc/sys/net/core/somaxconn")) {
+    EXPECT_EQ(
+        world_.RunIn(sandbox, world_.Spec("pod-a", {"cat", "/proc/sys/net/core/somaxconn"})).log,
+        "1234\n");
+  } else {
+    const auto refused = world_.runtime().PrepareSandbox(sandbox);
+    EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(refused.status().message(),
+              "sysctl net.core.somaxconn cannot be set: this node's kernel hides it from pods with "
+              "a user namespace of their own; set hostUsers: true or remove it from the pod");
+    EXPECT_NE(access((world_.base() + "/state/pods/pod-a").c_str(), F_OK), 0);
+  }
+  SandboxSpec control = sandbox;
+  control.uid = "pod-b";
+  control.host_users = true;
+  EXPECT_EQ(
+      world_.RunIn(control, world_.Spec("pod-b", {"cat", "/proc/sys/net/core/somaxconn"})).log,
+      "1234\n");
 }
 
 TEST_F(IsolationTest, AnUnmaskedProcShowsWhatWasHidden) {
