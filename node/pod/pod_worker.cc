@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "node/pod/claim_book.h"
 #include "node/pod/pod_specs.h"
 #include "node/pod/status.h"
 #include "node/volume/volume_plan.h"
@@ -335,6 +336,7 @@ void PodWorker::StartContainer(const std::string& name, const Moment& now) {
   }
   known->set_stop_signal(SignalNumber(stop_signal).value_or(0));
   absl::Status status = spec.status();
+  if (status.ok()) status = TakeClaims();
   if (status.ok()) status = Keep();
   absl::StatusOr<ContainerState> state =
       status.ok() ? world_->runtime->StartContainer(*spec) : status;
@@ -355,6 +357,12 @@ void PodWorker::StartContainer(const std::string& name, const Moment& now) {
     Emit("Warning", "Failed", message, name);
   }
   hurdles_.containers[name] = RetryLater(name, reason, message, now);
+}
+
+absl::Status PodWorker::TakeClaims() {
+  const std::vector<std::string> claims = OnePodClaimsOf(record_.assignment());
+  if (claims.empty() || !world_->take_claims) return absl::OkStatus();
+  return world_->take_claims(record_.uid(), claims);
 }
 
 void PodWorker::SignalContainer(const std::string& name, int signal, const Moment& now) {

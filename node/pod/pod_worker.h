@@ -52,6 +52,10 @@ struct PodWorld {
   // what this one was granted; may be empty: everything fits. Set by PodWorkers.
   std::function<void(const std::string& uid, const std::function<void(const NodeRoom&)>& decide)>
       with_room;
+  // Takes ReadWriteOncePod claims (uids) for a pod until it is over, all or none: then the sentence
+  // says who has which. May be empty: there are no other pods. Set by PodWorkers.
+  std::function<absl::Status(const std::string& uid, const std::vector<std::string>& claims)>
+      take_claims;
   // Makes somebody call Round soon. Set by PodWorkers.
   std::function<void(const std::string& uid)> look_again;
 
@@ -110,6 +114,7 @@ class PodWorker {
   void Do(const Decision& decision, const Moment& now);
   void PrepareSandbox(const Moment& now);
   void StartContainer(const std::string& name, const Moment& now);
+  absl::Status TakeClaims();
   void RunHook(const Decision& decision);
   void SignalContainer(const std::string& name, int signal, const Moment& now);
   void KillContainer(const std::string& name, const Moment& now);

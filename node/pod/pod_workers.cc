@@ -9,6 +9,18 @@
 #include "node/pod/recovery.h"
 
 namespace cluster::node {
+namespace {
+
+// Some container of it ran.
+bool HasBegun(const v1::PodRecord& record) {
+  return std::any_of(record.containers().begin(), record.containers().end(),
+                     [](const v1::ContainerRecord& container) {
+                       return container.has_started_at() || container.has_terminated() ||
+                              container.attempt() > 0;
+                     });
+}
+
+}  // namespace
 
 PodWorkers::PodWorkers(PodWorld world, WorkersOptions options)
     : world_(WithPoke(std::move(world))), options_(options) {}
@@ -19,6 +31,9 @@ PodWorld PodWorkers::WithPoke(PodWorld world) {
                            const std::function<void(const NodeRoom&)>& decide) {
     MutexLock one_at_a_time(&admission_);
     decide(RoomFor(uid));
+  };
+  world.take_claims = [this](const std::string& uid, const std::vector<std::string>& claims) {
+    return TakeClaims(uid, claims);
   };
   return world;
 }
@@ -35,6 +50,41 @@ NodeRoom PodWorkers::RoomFor(const std::string& uid) const {
   return room;
 }
 
+absl::Status PodWorkers::TakeClaims(const std::string& uid,
+                                    const std::vector<std::string>& claims) {
+  std::string holder;
+  const auto conflict = claims_.Take(uid, claims, [&](const std::string& other) {
+    bool over = true;  // it is not here any more
+    Visit([&](const v1::PodRecord& record) {
+      if (record.uid() != other) return;
+      over = IsOver(record);
+      const v1::ObjectMeta& meta = record.assignment().pod().metadata();
+      holder = absl::StrCat(meta.namespace_(), "/", meta.name());
+    });
+    return over;
+  });
+  if (!conflict.has_value()) return absl::OkStatus();
+  std::string name = conflict->claim;
+  Visit([&](const v1::PodRecord& record) {
+    for (const v1::Object& object : record.assignment().references()) {
+      const v1::ObjectMeta& meta = object.persistent_volume_claim().metadata();
+      if (meta.uid() == conflict->claim) name = meta.name();
+    }
+  });
+  return absl::FailedPreconditionError(absl::StrCat("PersistentVolumeClaim \"", name,
+                                                    "\" is ReadWriteOncePod and pod ", holder,
+                                                    " has it; it starts when that pod is over"));
+}
+
+void PodWorkers::RetryThose(const std::set<std::string>& uids) {
+  for (const std::string& uid : uids) {
+    const auto slot = slots_.find(uid);
+    if (slot == slots_.end()) continue;
+    slot->second.worker->Retry();
+    Enqueue(uid, &slot->second);
+  }
+}
+
 PodWorkers::~PodWorkers() { Stop(absl::InfiniteDuration()); }
 
 absl::Status PodWorkers::Recover() {
@@ -45,6 +95,12 @@ absl::Status PodWorkers::Recover() {
     const absl::Status removed = world_.runtime->Remove(uid);
     // What is stuck is swept by the next start; nothing of ours refers to it.
     if (!removed.ok()) LOG_WARN("remove unknown pod {}: {}", uid, removed.ToString());
+  }
+  for (const auto& [uid, record] : records) {
+    if (IsOver(record) || !HasBegun(record)) continue;
+    const auto taken = claims_.Take(uid, OnePodClaimsOf(record.assignment()),
+                                    [](const std::string&) { return false; });
+    if (taken.has_value()) LOG_WARN("pod {} shares claim {}", uid, taken->claim);
   }
   MutexLock lock(&mutex_);
   for (const auto& [uid, record] : records) {
@@ -248,7 +304,11 @@ void PodWorkers::Work() {
     running_[uid] = world_.clock->Monotonic();
     mutex_.Unlock();
     const absl::Duration next = worker->Round();
+    bool over = false;
+    worker->Visit([&over](const v1::PodRecord& record) { over = IsOver(record); });
+    const std::set<std::string> waiting = over ? claims_.TakeWaiting(uid) : std::set<std::string>();
     mutex_.Lock();
+    RetryThose(waiting);
     FinishRound(uid, next);
   }
 }

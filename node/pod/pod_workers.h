@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 
 #include "base/mutex.h"
+#include "node/pod/claim_book.h"
 #include "node/pod/pod_worker.h"
 
 namespace cluster::node {
@@ -86,6 +87,9 @@ class PodWorkers {
 
   PodWorld WithPoke(PodWorld world);
   NodeRoom RoomFor(const std::string& uid) const;
+  absl::Status TakeClaims(const std::string& uid, const std::vector<std::string>& claims);
+  // They may have what others hold up no longer.
+  void RetryThose(const std::set<std::string>& uids) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Enqueue(const std::string& uid, Slot* slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetDue(const std::string& uid, Slot* slot, absl::Duration due)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -104,7 +108,8 @@ class PodWorkers {
   const WorkersOptions options_;
   Mutex apply_mutex_;  // one Apply at a time; held over its commit
 
-  Mutex admission_;  // of resizes; before mutex_
+  Mutex admission_;   // of resizes; before mutex_
+  ClaimBook claims_;  // calls back, and so comes before mutex_
 
   mutable Mutex mutex_;
   CondVar work_;      // queue_ or stopping_ changed

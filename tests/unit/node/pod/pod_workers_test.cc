@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
@@ -19,12 +20,19 @@ namespace {
 class PodWorkersTest : public testing::Test {
  protected:
   PodWorkersTest() : directory_(MakeDirectory()), machine_(RealClock(), directory_ + "/logs") {
+    StartWorkers();
+  }
+  // On the records that are there.
+  void StartWorkers() {
+    workers_.reset();
+    records_.reset();
     records_ = RecordStore::Open(directory_ + "/agent").value();
     PodWorld world;
     world.runtime = &runtime_;
     world.records = records_.get();
     world.clock = RealClock();
     world.boot_id = "boot-1";
+    world.node_name = "node1";
     world.find_image = [](const std::string&) -> absl::StatusOr<ImageRecord> {
       ImageRecord image;
       image.config.cmd = {"run"};
@@ -159,6 +167,76 @@ TEST_F(PodWorkersTest, FindKnowsOnlyPodsThatAreAssigned) {
   change.removed.push_back("uid-p1");
   Apply(change);
   EXPECT_TRUE(absl::IsNotFound(workers_->Find("default", "p1").status()));
+}
+
+// A pod that uses a claim; `mode` is the claim's.
+v1::Assignment WithClaim(const std::string& name, v1::AccessMode mode) {
+  v1::Assignment assignment = PodBuilder(name).Get();
+  v1::Volume* volume = assignment.mutable_pod()->mutable_spec()->add_volumes();
+  volume->set_name("data");
+  volume->mutable_persistent_volume_claim()->set_claim_name("db");
+  v1::PersistentVolumeClaim* claim = assignment.add_references()->mutable_persistent_volume_claim();
+  claim->mutable_metadata()->set_name("db");
+  claim->mutable_metadata()->set_namespace_("default");
+  claim->mutable_metadata()->set_uid("uid-db");
+  claim->mutable_spec()->add_access_modes(mode);
+  claim->mutable_status()->set_phase(v1::CLAIM_PHASE_BOUND);
+  claim->mutable_status()->set_node_name("node1");
+  return assignment;
+}
+
+class OnePodClaimTest : public PodWorkersTest {
+ protected:
+  using Updates = std::map<std::string, v1::PodStatusUpdate>;
+  static bool Runs(const Updates& last, const std::string& uid) {
+    const auto found = last.find(uid);
+    return found != last.end() && found->second.status().phase() == v1::POD_PHASE_RUNNING;
+  }
+  // Why its container waits.
+  static std::string Waits(const Updates& last, const std::string& uid) {
+    const auto found = last.find(uid);
+    if (found == last.end() || found->second.status().container_statuses().empty()) return "";
+    return found->second.status().container_statuses(0).state().waiting().message();
+  }
+  void Assign(v1::Assignment assignment) {
+    AssignmentChange change;
+    change.assignments.push_back(std::move(assignment));
+    Apply(std::move(change));
+  }
+};
+
+TEST_F(OnePodClaimTest, TheSecondPodWithItWaitsUntilTheFirstIsOver) {
+  Assign(WithClaim("first", v1::ACCESS_MODE_READ_WRITE_ONCE_POD));
+  ASSERT_TRUE(Await([](const auto& last) { return Runs(last, "uid-first"); }));
+  Assign(WithClaim("second", v1::ACCESS_MODE_READ_WRITE_ONCE_POD));
+  EXPECT_TRUE(Await([](const auto& last) {
+    return Waits(last, "uid-second") ==
+           "the container cannot be started: PersistentVolumeClaim \"db\" is ReadWriteOncePod and "
+           "pod default/first has it; it starts when that pod is over";
+  }));
+  EXPECT_EQ(machine_.counts().started, 1);
+  AssignmentChange change;
+  change.removed.push_back("uid-first");
+  Apply(std::move(change));
+  EXPECT_TRUE(Await([](const auto& last) { return Runs(last, "uid-second"); }));
+}
+
+TEST_F(OnePodClaimTest, PodsOfOneNodeShareAnOrdinaryClaim) {
+  Assign(WithClaim("first", v1::ACCESS_MODE_READ_WRITE_ONCE));
+  Assign(WithClaim("second", v1::ACCESS_MODE_READ_WRITE_ONCE));
+  EXPECT_TRUE(
+      Await([](const auto& last) { return Runs(last, "uid-first") && Runs(last, "uid-second"); }));
+}
+
+TEST_F(OnePodClaimTest, WhoHasItStillHasItUnderALaterAgent) {
+  Assign(WithClaim("first", v1::ACCESS_MODE_READ_WRITE_ONCE_POD));
+  ASSERT_TRUE(Await([](const auto& last) { return Runs(last, "uid-first"); }));
+  ASSERT_TRUE(workers_->Stop(absl::InfiniteDuration()));
+  StartWorkers();
+  Assign(WithClaim("second", v1::ACCESS_MODE_READ_WRITE_ONCE_POD));
+  EXPECT_TRUE(Await([](const auto& last) {
+    return absl::StrContains(Waits(last, "uid-second"), "pod default/first has it");
+  }));
 }
 
 }  // namespace
