@@ -6,12 +6,14 @@
 
 #include <filesystem>
 #include <functional>
+#include <set>
 
 #include "absl/strings/match.h"
 #include "gmock/gmock.h"
 
 #include "node/image/image_store.h"
 #include "tests/root/node/image/archives.h"
+#include "tests/root/node/image/trusting_unpacker.h"
 
 namespace cluster::node {
 namespace {
@@ -473,6 +475,48 @@ TEST_P(HostileArchive, Row23_IsRefusedAndChangesNothing) {
 std::string NameOf(const testing::TestParamInfo<Hostile>& hostile) { return hostile.param.name; }
 
 INSTANTIATE_TEST_SUITE_P(Corpus, HostileArchive, testing::ValuesIn(kHostile), NameOf);
+
+// The control: the corpus does harm where it is trusted.
+TEST_F(HostileFile, Row23_TheSameLayersReachOutsideOfAnUnpackerThatTrustsThem) {
+  const std::set<std::string> reaching = {"AbsolutePath",
+                                          "UpwardPath",
+                                          "FileBelowAnAbsoluteLink",
+                                          "FileBelowAnUpwardLink",
+                                          "FileBelowAChainOfLinks",
+                                          "DirectoryBelowALink",
+                                          "LinkBelowALink",
+                                          "FifoBelowALink",
+                                          "WhiteoutBelowALink",
+                                          "OpaqueBelowALink",
+                                          "HardLinkToAnAbsolutePath",
+                                          "HardLinkThroughALink"};
+  size_t tried = 0;
+  for (const Hostile& hostile : kHostile) {
+    if (!reaching.contains(hostile.name)) continue;
+    ++tried;
+    const std::string top = absl::StrCat(directory_, "/", hostile.name, "/a/b/c");
+    ASSERT_TRUE(MakeDirectories(top).ok());
+    fs::remove_all(canary_ + "/new");  // of the one before
+    const auto outside = [&] {
+      std::vector<std::string> all = Inventory(directory_);
+      std::erase_if(all, [&](const std::string& line) { return absl::StartsWith(line, top); });
+      return all;
+    };
+    const std::vector<std::string> before = outside();
+    for (const auto& [path, content] : hostile.make(canary_)) {
+      if (absl::StartsWith(path, "blobs/") && IsLayer(content)) UnpackTrusting(content, top);
+    }
+    EXPECT_NE(outside(), before) << hostile.name;
+  }
+  EXPECT_EQ(tried, reaching.size());
+}
+
+TEST_F(HostileFile, Row23_ADeviceNodeComesOutOfAnUnpackerThatTrustsIt) {
+  UnpackTrusting(Tar().Special("null", AE_IFCHR).Bytes(), directory_);
+  struct stat info {};
+  ASSERT_EQ(::lstat((directory_ + "/null").c_str(), &info), 0);
+  EXPECT_TRUE(S_ISCHR(info.st_mode));
+}
 
 TEST_F(HostileFile, AMemberTwiceIsRefused) {
   ASSERT_TRUE(WriteFileDurably(directory_ + "/twice.tar",
