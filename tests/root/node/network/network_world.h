@@ -150,6 +150,18 @@ class Machine {
     return text;
   }
 
+  // For a control: the machine without its guard against strangers.
+  void DropGuard() {
+    EXPECT_EQ(netlink::RunInNetns(netns_.get(),
+                                  []() -> absl::Status {
+                                    ASSIGN_OR_RETURN(auto firewall, Firewall::Open());
+                                    return firewall->Run(absl::StrCat(
+                                        "flush chain ip ", TableName(PodNetwork::Config().bridge),
+                                        " guard\n"));
+                                  }),
+              absl::OkStatus());
+  }
+
   PodNetwork& network() { return *network_; }
   netlink::Socket& socket() { return socket_; }
   int netns() const { return netns_.get(); }
