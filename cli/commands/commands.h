@@ -15,6 +15,7 @@ void AddTop(CLI::App& app, Session& session);
 void AddLogs(CLI::App& app, Session& session);
 void AddExec(CLI::App& app, Session& session);
 void AddAttach(CLI::App& app, Session& session);
+void AddCp(CLI::App& app, Session& session);
 void AddRun(CLI::App& app, Session& session);
 void AddDebug(CLI::App& app, Session& session);
 void AddScale(CLI::App& app, Session& session);

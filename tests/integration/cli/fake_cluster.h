@@ -41,6 +41,10 @@ class FakeCluster final : public v1::Cluster::Service {
   void AwaitFollowers(int count) ABSL_LOCKS_EXCLUDED(mutex_);
   // What Stats answers; pods of other namespaces than the one asked for are left out.
   void SetStats(v1::StatsResponse stats) ABSL_LOCKS_EXCLUDED(mutex_);
+  // What `tar cf` in a container writes.
+  void SetTar(std::string bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // What the last `tar -xmf` was given.
+  std::string taken_tar() ABSL_LOCKS_EXCLUDED(mutex_);
   v1::LogsRequest last_logs() ABSL_LOCKS_EXCLUDED(mutex_);
   v1::ExecStart last_exec() ABSL_LOCKS_EXCLUDED(mutex_);
   v1::DeleteRequest last_delete() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -114,6 +118,8 @@ class FakeCluster final : public v1::Cluster::Service {
   v1::DeleteRequest last_delete_ ABSL_GUARDED_BY(mutex_);
   v1::LoadImageHeader header_ ABSL_GUARDED_BY(mutex_);
   std::string archive_ ABSL_GUARDED_BY(mutex_);
+  std::string tar_ ABSL_GUARDED_BY(mutex_);
+  std::string taken_tar_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace cluster::cli

@@ -31,6 +31,14 @@ v1::ExecStart FakeCluster::last_exec() {
   const MutexLock lock(&mutex_);
   return last_exec_;
 }
+void FakeCluster::SetTar(std::string bytes) {
+  const MutexLock lock(&mutex_);
+  tar_ = std::move(bytes);
+}
+std::string FakeCluster::taken_tar() {
+  const MutexLock lock(&mutex_);
+  return taken_tar_;
+}
 v1::DeleteRequest FakeCluster::last_delete() {
   const MutexLock lock(&mutex_);
   return last_delete_;
@@ -106,6 +114,21 @@ grpc::Status FakeCluster::Exec(
     bytes += request.stdin().size();
     response.set_stdout(request.stdin());
     if (name == "cat") stream->Write(response);
+  }
+  if (name == "test") code = start.command(2) == "/directory" ? 0 : 1;
+  if (name == "tar" && start.stdin()) {
+    std::string taken;
+    while (stream->Read(&request) && !request.stdin_eof()) taken += request.stdin();
+    const MutexLock lock(&mutex_);
+    taken_tar_ = std::move(taken);
+  } else if (name == "tar" && start.command(5) == "./absent") {
+    response.set_stderr("tar: ./absent: No such file or directory\n");
+    stream->Write(response);
+    code = 2;
+  } else if (name == "tar") {
+    const MutexLock lock(&mutex_);
+    response.set_stdout(tar_);
+    stream->Write(response);
   }
   if (name == "wc") {
     response.set_stdout(absl::StrCat(bytes, "\n"));
