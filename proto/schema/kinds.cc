@@ -182,6 +182,21 @@ v1::Object Wrap(v1::ReplicaSet replica_set) {
   *object.mutable_replica_set() = std::move(replica_set);
   return object;
 }
+v1::Object Wrap(v1::StatefulSet stateful_set) {
+  v1::Object object;
+  *object.mutable_stateful_set() = std::move(stateful_set);
+  return object;
+}
+v1::Object Wrap(v1::DaemonSet daemon_set) {
+  v1::Object object;
+  *object.mutable_daemon_set() = std::move(daemon_set);
+  return object;
+}
+v1::Object Wrap(v1::ControllerRevision revision) {
+  v1::Object object;
+  *object.mutable_controller_revision() = std::move(revision);
+  return object;
+}
 v1::Object Wrap(v1::Node node) {
   v1::Object object;
   *object.mutable_node() = std::move(node);

@@ -14,8 +14,8 @@ namespace {
 constexpr char kStorage[] = "storage";
 constexpr char kOnlyClass[] = "local";
 
-void CheckAccessModes(const v1::PersistentVolumeClaimSpec& spec, Findings* findings) {
-  const Path path = Path("spec") / "accessModes";
+void CheckAccessModes(const v1::PersistentVolumeClaimSpec& spec, const Path& path,
+                      Findings* findings) {
   if (spec.access_modes().empty()) {
     findings->Add(path, "an access mode is missing; use ReadWriteOnce or ReadWriteOncePod");
     return;
@@ -36,8 +36,8 @@ void CheckAccessModes(const v1::PersistentVolumeClaimSpec& spec, Findings* findi
   }
 }
 
-void CheckAmounts(const v1::VolumeResourceRequirements& resources, Findings* findings) {
-  const Path path = Path("spec") / "resources";
+void CheckAmounts(const v1::VolumeResourceRequirements& resources, const Path& path,
+                  Findings* findings) {
   for (const bool limits : {false, true}) {
     const auto& amounts = limits ? resources.limits() : resources.requests();
     for (const auto& [name, amount] : amounts) {
@@ -70,11 +70,11 @@ void CheckAmounts(const v1::VolumeResourceRequirements& resources, Findings* fin
 
 }  // namespace
 
-void CheckClaim(const v1::PersistentVolumeClaimSpec& spec, Findings* findings) {
-  CheckAccessModes(spec, findings);
-  CheckAmounts(spec.resources(), findings);
+void CheckClaim(const v1::PersistentVolumeClaimSpec& spec, const Path& path, Findings* findings) {
+  CheckAccessModes(spec, path / "accessModes", findings);
+  CheckAmounts(spec.resources(), path / "resources", findings);
   if (spec.has_storage_class_name() && spec.storage_class_name() != kOnlyClass) {
-    findings->Add(Path("spec") / "storageClassName",
+    findings->Add(path / "storageClassName",
                   absl::StrCat("there is no storage class ", Quote(spec.storage_class_name()),
                                "; remove the field, or set it to local"));
   }

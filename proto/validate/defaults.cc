@@ -169,10 +169,9 @@ void DefaultPodSpec(v1::PodSpec* spec) {
   }
 }
 
-// Deployments and ReplicaSets.
+// What has a template and selects its pods.
 template <typename Spec>
-void DefaultWorkload(Spec* spec) {
-  if (!spec->has_replicas()) spec->set_replicas(1);
+void DefaultTemplate(Spec* spec) {
   const auto& labels = spec->template_().metadata().labels();
   const bool no_selector =
       spec->selector().match_labels().empty() && spec->selector().match_expressions().empty();
@@ -180,6 +179,13 @@ void DefaultWorkload(Spec* spec) {
     *spec->mutable_selector()->mutable_match_labels() = labels;
   }
   DefaultPodSpec(spec->mutable_template_()->mutable_spec());
+}
+
+// Deployments and ReplicaSets.
+template <typename Spec>
+void DefaultWorkload(Spec* spec) {
+  if (!spec->has_replicas()) spec->set_replicas(1);
+  DefaultTemplate(spec);
 }
 
 void DefaultStrategy(v1::DeploymentStrategy* strategy) {
@@ -197,6 +203,56 @@ void DefaultDeployment(v1::DeploymentSpec* spec) {
   DefaultStrategy(spec->mutable_strategy());
   if (!spec->has_revision_history_limit()) spec->set_revision_history_limit(10);
   if (!spec->has_progress_deadline_seconds()) spec->set_progress_deadline_seconds(600);
+}
+
+void DefaultClaimTemplate(v1::PersistentVolumeClaim* claim) {
+  claim->set_api_version("v1");
+  claim->set_kind("PersistentVolumeClaim");
+  DefaultClaim(claim);
+}
+
+void DefaultRetention(v1::ClaimRetentionPolicy* policy) {
+  if (policy->when_deleted() == v1::CLAIM_RETENTION_UNSPECIFIED) {
+    policy->set_when_deleted(v1::CLAIM_RETENTION_RETAIN);
+  }
+  if (policy->when_scaled() == v1::CLAIM_RETENTION_UNSPECIFIED) {
+    policy->set_when_scaled(v1::CLAIM_RETENTION_RETAIN);
+  }
+}
+
+void DefaultStatefulSet(v1::StatefulSetSpec* spec) {
+  DefaultWorkload(spec);
+  if (spec->pod_management_policy() == v1::POD_MANAGEMENT_POLICY_UNSPECIFIED) {
+    spec->set_pod_management_policy(v1::POD_MANAGEMENT_POLICY_ORDERED_READY);
+  }
+  v1::StatefulSetUpdateStrategy* strategy = spec->mutable_update_strategy();
+  if (strategy->type() == v1::STATEFUL_SET_STRATEGY_TYPE_UNSPECIFIED) {
+    strategy->set_type(v1::STATEFUL_SET_STRATEGY_TYPE_ROLLING_UPDATE);
+  }
+  if (strategy->type() == v1::STATEFUL_SET_STRATEGY_TYPE_ROLLING_UPDATE) {
+    v1::StatefulSetRollingUpdate* update = strategy->mutable_rolling_update();
+    if (!update->has_partition()) update->set_partition(0);
+    if (update->max_unavailable().empty()) update->set_max_unavailable("1");
+  }
+  if (!spec->has_revision_history_limit()) spec->set_revision_history_limit(10);
+  DefaultRetention(spec->mutable_persistent_volume_claim_retention_policy());
+  for (v1::PersistentVolumeClaim& claim : *spec->mutable_volume_claim_templates()) {
+    DefaultClaimTemplate(&claim);
+  }
+}
+
+void DefaultDaemonSet(v1::DaemonSetSpec* spec) {
+  DefaultTemplate(spec);
+  v1::DaemonSetUpdateStrategy* strategy = spec->mutable_update_strategy();
+  if (strategy->type() == v1::DAEMON_SET_STRATEGY_TYPE_UNSPECIFIED) {
+    strategy->set_type(v1::DAEMON_SET_STRATEGY_TYPE_ROLLING_UPDATE);
+  }
+  if (strategy->type() == v1::DAEMON_SET_STRATEGY_TYPE_ROLLING_UPDATE) {
+    v1::RollingUpdate* update = strategy->mutable_rolling_update();
+    if (update->max_unavailable().empty()) update->set_max_unavailable("1");
+    if (update->max_surge().empty()) update->set_max_surge("0");
+  }
+  if (!spec->has_revision_history_limit()) spec->set_revision_history_limit(10);
 }
 
 void DefaultSecret(v1::Secret* secret) {
@@ -240,6 +296,12 @@ void SetDefaults(v1::Object* object) {
     case v1::Object::kReplicaSet:
       DefaultWorkload(object->mutable_replica_set()->mutable_spec());
       break;
+    case v1::Object::kStatefulSet:
+      DefaultStatefulSet(object->mutable_stateful_set()->mutable_spec());
+      break;
+    case v1::Object::kDaemonSet:
+      DefaultDaemonSet(object->mutable_daemon_set()->mutable_spec());
+      break;
     case v1::Object::kSecret:
       DefaultSecret(object->mutable_secret());
       break;
@@ -252,8 +314,6 @@ void SetDefaults(v1::Object* object) {
     case v1::Object::kConfigMap:
     case v1::Object::kNode:
     case v1::Object::kEvent:
-    case v1::Object::kStatefulSet:
-    case v1::Object::kDaemonSet:
     case v1::Object::kControllerRevision:
     case v1::Object::kJob:
     case v1::Object::kCronJob:

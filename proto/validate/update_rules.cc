@@ -11,6 +11,7 @@
 #include "proto/validate/resize_rules.h"
 #include "proto/validate/validate.h"
 #include "proto/validate/volume_rules.h"
+#include "proto/validate/workload_rules.h"
 
 namespace cluster {
 namespace {
@@ -127,6 +128,12 @@ void CheckImmutableData(const DataObject& before, const DataObject& after, Findi
   }
 }
 
+void CheckRevisionKept(const v1::ControllerRevision& before, const v1::ControllerRevision& after,
+                       Findings* findings) {
+  if (Same(before.data(), after.data())) return;
+  findings->Add(Path("data"), "what a revision keeps cannot change; create another one");
+}
+
 void CheckSecretKept(const v1::Secret& before, const v1::Secret& after, Findings* findings) {
   if (before.type() != after.type()) {
     findings->Add(Path("type"), absl::StrCat("the type of a secret cannot change; it is ",
@@ -177,6 +184,15 @@ std::vector<FieldError> ValidateUpdate(const v1::Object& before, const v1::Objec
     case v1::Object::kReplicaSet:
       CheckSelectorKept(before.replica_set().spec(), after.replica_set().spec(), &findings);
       break;
+    case v1::Object::kStatefulSet:
+      CheckStatefulSetKept(before.stateful_set().spec(), after.stateful_set().spec(), &findings);
+      break;
+    case v1::Object::kDaemonSet:
+      CheckSelectorKept(before.daemon_set().spec(), after.daemon_set().spec(), &findings);
+      break;
+    case v1::Object::kControllerRevision:
+      CheckRevisionKept(before.controller_revision(), after.controller_revision(), &findings);
+      break;
     case v1::Object::kConfigMap:
       CheckImmutableData(before.config_map(), after.config_map(), &findings);
       break;
@@ -190,9 +206,6 @@ std::vector<FieldError> ValidateUpdate(const v1::Object& before, const v1::Objec
     case v1::Object::kNamespace:
     case v1::Object::kNode:
     case v1::Object::kEvent:
-    case v1::Object::kStatefulSet:
-    case v1::Object::kDaemonSet:
-    case v1::Object::kControllerRevision:
     case v1::Object::kJob:
     case v1::Object::kCronJob:
     case v1::Object::kPodDisruptionBudget:

@@ -28,6 +28,12 @@ std::vector<FieldError> Validate(const v1::Object& object) {
     case v1::Object::kReplicaSet:
       CheckReplicaSet(object.replica_set().spec(), &findings);
       break;
+    case v1::Object::kStatefulSet:
+      CheckStatefulSet(object.stateful_set(), &findings);
+      break;
+    case v1::Object::kDaemonSet:
+      CheckDaemonSet(object.daemon_set().spec(), &findings);
+      break;
     case v1::Object::kConfigMap:
       CheckConfigMap(object.config_map(), &findings);
       break;
@@ -38,12 +44,10 @@ std::vector<FieldError> Validate(const v1::Object& object) {
       CheckNode(object.node().spec(), &findings);
       break;
     case v1::Object::kPersistentVolumeClaim:
-      CheckClaim(object.persistent_volume_claim().spec(), &findings);
+      CheckClaim(object.persistent_volume_claim().spec(), Path("spec"), &findings);
       break;
     case v1::Object::kNamespace:
     case v1::Object::kEvent:
-    case v1::Object::kStatefulSet:
-    case v1::Object::kDaemonSet:
     case v1::Object::kControllerRevision:
     case v1::Object::kJob:
     case v1::Object::kCronJob:

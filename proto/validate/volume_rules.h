@@ -17,7 +17,7 @@ void CheckVolumes(const v1::PodSpec& spec, const Path& path, Findings* findings)
 // "" where a volume may be seen at `path`, else one sentence.
 std::string MountPathProblem(absl::string_view path, bool privileged);
 
-void CheckClaim(const v1::PersistentVolumeClaimSpec& spec, Findings* findings);
+void CheckClaim(const v1::PersistentVolumeClaimSpec& spec, const Path& path, Findings* findings);
 // All but a growing request is fixed.
 void CheckClaimKept(const v1::PersistentVolumeClaimSpec& before,
                     const v1::PersistentVolumeClaimSpec& after, Findings* findings);

@@ -1,4 +1,4 @@
-// Deployments, ReplicaSets, data objects, nodes.
+// Deployments, ReplicaSets, StatefulSets, DaemonSets, data objects, nodes.
 #pragma once
 
 #include "cluster/v1/object.pb.h"
@@ -8,6 +8,11 @@ namespace cluster {
 
 void CheckDeployment(const v1::DeploymentSpec& spec, Findings* findings);
 void CheckReplicaSet(const v1::ReplicaSetSpec& spec, Findings* findings);
+void CheckStatefulSet(const v1::StatefulSet& set, Findings* findings);
+// What of it stays as it is.
+void CheckStatefulSetKept(const v1::StatefulSetSpec& before, const v1::StatefulSetSpec& after,
+                          Findings* findings);
+void CheckDaemonSet(const v1::DaemonSetSpec& spec, Findings* findings);
 void CheckConfigMap(const v1::ConfigMap& config_map, Findings* findings);
 void CheckSecret(const v1::Secret& secret, Findings* findings);
 void CheckNode(const v1::NodeSpec& spec, Findings* findings);

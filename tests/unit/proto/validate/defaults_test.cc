@@ -42,6 +42,56 @@ spec:
   EXPECT_EQ(spec.template_().spec().restart_policy(), v1::RESTART_POLICY_ALWAYS);
 }
 
+TEST(Defaults, StatefulSet) {
+  const v1::StatefulSetSpec spec = Defaulted(R"(
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1024Mi}}}
+  template:
+    metadata: {labels: {app: db}}
+    spec: {containers: [{name: main, image: app:1, volumeMounts: [{name: data, mountPath: /a}]}]}
+)")
+                                       .stateful_set()
+                                       .spec();
+  EXPECT_EQ(spec.replicas(), 1);
+  EXPECT_EQ(spec.selector().match_labels().at("app"), "db");
+  EXPECT_EQ(spec.pod_management_policy(), v1::POD_MANAGEMENT_POLICY_ORDERED_READY);
+  EXPECT_EQ(spec.update_strategy().type(), v1::STATEFUL_SET_STRATEGY_TYPE_ROLLING_UPDATE);
+  EXPECT_TRUE(spec.update_strategy().rolling_update().has_partition());
+  EXPECT_EQ(spec.update_strategy().rolling_update().max_unavailable(), "1");
+  EXPECT_EQ(spec.revision_history_limit(), 10);
+  const auto& retention = spec.persistent_volume_claim_retention_policy();
+  EXPECT_EQ(retention.when_deleted(), v1::CLAIM_RETENTION_RETAIN);
+  EXPECT_EQ(retention.when_scaled(), v1::CLAIM_RETENTION_RETAIN);
+  const v1::PersistentVolumeClaim& claim = spec.volume_claim_templates(0);
+  EXPECT_EQ(claim.kind(), "PersistentVolumeClaim");
+  EXPECT_EQ(claim.spec().storage_class_name(), "local");
+  EXPECT_EQ(claim.spec().resources().requests().at("storage"), "1Gi");
+}
+
+TEST(Defaults, DaemonSet) {
+  const v1::DaemonSetSpec spec = Defaulted(R"(
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: log}
+spec:
+  template:
+    metadata: {labels: {app: log}}
+    spec: {containers: [{name: main, image: app:1}]}
+)")
+                                     .daemon_set()
+                                     .spec();
+  EXPECT_EQ(spec.selector().match_labels().at("app"), "log");
+  EXPECT_EQ(spec.update_strategy().type(), v1::DAEMON_SET_STRATEGY_TYPE_ROLLING_UPDATE);
+  EXPECT_EQ(spec.update_strategy().rolling_update().max_unavailable(), "1");
+  EXPECT_EQ(spec.update_strategy().rolling_update().max_surge(), "0");
+  EXPECT_EQ(spec.revision_history_limit(), 10);
+}
+
 TEST(Defaults, ProbesHooksAndLastWordsOfEveryKindOfContainer) {
   const v1::PodSpec spec = Defaulted(R"(
 apiVersion: v1
@@ -117,6 +167,19 @@ spec:
   EXPECT_FALSE(spec.strategy().has_rolling_update());
   EXPECT_EQ(spec.selector().match_labels().size(), 1u);
   EXPECT_EQ(spec.template_().spec().termination_grace_period_seconds(), 0);
+}
+
+TEST(Defaults, SetsThatWaitForDeletionHaveNoBudget) {
+  for (const std::string kind : {"StatefulSet", "DaemonSet"}) {
+    const v1::Object set = Defaulted("apiVersion: apps/v1\nkind: " + kind +
+                                     "\nmetadata: {name: s}\nspec:\n"
+                                     "  updateStrategy: {type: OnDelete}\n"
+                                     "  template:\n    metadata: {labels: {app: a}}\n"
+                                     "    spec: {containers: [{name: main, image: app:1}]}\n");
+    EXPECT_FALSE(set.stateful_set().spec().update_strategy().has_rolling_update());
+    EXPECT_FALSE(set.daemon_set().spec().update_strategy().has_rolling_update());
+    EXPECT_TRUE(Validate(set).empty());
+  }
 }
 
 TEST(Defaults, Pod) {

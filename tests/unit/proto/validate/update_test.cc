@@ -176,5 +176,62 @@ TEST(Update, AnotherUidIsAnotherObject) {
             "it");
 }
 
+v1::Object Set(const std::string& kind, const std::string& spec) {
+  return Read("apiVersion: apps/v1\nkind: " + kind + "\nmetadata: {name: s}\nspec:\n" + spec +
+              "  template:\n    metadata: {labels: {app: a, tier: b}}\n"
+              "    spec: {containers: [{name: main, image: app:1}]}\n");
+}
+
+constexpr char kForbidden[] =
+    ": updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
+    "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and "
+    "'minReadySeconds' are forbidden; delete the set with --cascade=orphan and create it anew to "
+    "keep its pods";
+
+TEST(Update, AStatefulSetKeepsWhatItsPodsStandOn) {
+  const v1::Object before = Set("StatefulSet", "  serviceName: db\n");
+  EXPECT_EQ(Refusal(before, before), "");
+  const v1::Object after =
+      Set("StatefulSet",
+          "  serviceName: db\n  replicas: 3\n  ordinals: {start: 2}\n  minReadySeconds: 4\n"
+          "  revisionHistoryLimit: 2\n  updateStrategy: {type: OnDelete}\n"
+          "  persistentVolumeClaimRetentionPolicy: {whenScaled: Delete}\n");
+  EXPECT_EQ(Refusal(before, after), "");
+  EXPECT_EQ(Refusal(after, before), "");
+  EXPECT_EQ(Refusal(before, Set("StatefulSet", "  serviceName: other\n")),
+            absl::StrCat("spec.serviceName", kForbidden));
+  EXPECT_EQ(
+      Refusal(before, Set("StatefulSet", "  serviceName: db\n  podManagementPolicy: Parallel\n")),
+      absl::StrCat("spec.podManagementPolicy", kForbidden));
+  EXPECT_EQ(Refusal(before,
+                    Set("StatefulSet", "  serviceName: db\n  selector: {matchLabels: {app: a}}\n")),
+            absl::StrCat("spec.selector.matchLabels", kForbidden));
+  EXPECT_EQ(
+      Refusal(before,
+              Set("StatefulSet",
+                  "  serviceName: db\n  volumeClaimTemplates: [{metadata: {name: data}, spec: "
+                  "{accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}]\n")),
+      absl::StrCat("spec.volumeClaimTemplates", kForbidden));
+}
+
+TEST(Update, ADaemonSetKeepsItsSelector) {
+  const v1::Object before = Set("DaemonSet", "  minReadySeconds: 1\n");
+  EXPECT_EQ(Refusal(before, Set("DaemonSet", "  updateStrategy: {type: OnDelete}\n")), "");
+  EXPECT_EQ(Refusal(before, Set("DaemonSet", "  selector: {matchLabels: {app: a}}\n")),
+            "spec.selector: the selector cannot change; delete the object and create it anew");
+}
+
+TEST(Update, WhatARevisionKeepsStays) {
+  v1::Object before;
+  before.mutable_controller_revision()->mutable_metadata()->set_name("s-1");
+  before.mutable_controller_revision()->set_revision(1);
+  v1::Object after = before;
+  after.mutable_controller_revision()->set_revision(2);
+  EXPECT_EQ(Refusal(before, after), "");
+  after.mutable_controller_revision()->mutable_data()->mutable_spec()->set_hostname("h");
+  EXPECT_EQ(Refusal(before, after),
+            "data: what a revision keeps cannot change; create another one");
+}
+
 }  // namespace
 }  // namespace cluster
