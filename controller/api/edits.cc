@@ -8,6 +8,7 @@
 #include "controller/object/object_fields.h"
 #include "controller/reconcile/pod_state.h"
 #include "controller/reconcile/rollout.h"
+#include "controller/reconcile/template_history.h"
 #include "proto/schema/kinds.h"
 #include "proto/validate/validate.h"
 
@@ -58,9 +59,14 @@ absl::StatusOr<EditPlan> PlanScale(const Cache& cache, const v1::ScaleRequest& r
     v1::ReplicaSetSpec* spec = object.mutable_replica_set()->mutable_spec();
     RETURN_IF_ERROR(CheckScalable(object, request, spec->replicas()));
     spec->set_replicas(request.replicas());
+  } else if (object.has_stateful_set()) {
+    v1::StatefulSetSpec* spec = object.mutable_stateful_set()->mutable_spec();
+    RETURN_IF_ERROR(CheckScalable(object, request, spec->replicas()));
+    spec->set_replicas(request.replicas());
   } else {
     return absl::InvalidArgumentError(
-        absl::StrCat(DisplayName(object), " has no replicas: scale a deployment or a replicaset"));
+        absl::StrCat(DisplayName(object),
+                     " has no replicas: scale a deployment, a replicaset or a statefulset"));
   }
   return Edited(*entry, std::move(object));
 }
@@ -68,9 +74,16 @@ absl::StatusOr<EditPlan> PlanScale(const Cache& cache, const v1::ScaleRequest& r
 absl::StatusOr<UndoEdit> PlanUndoEdit(const Cache& cache, const v1::UndoRequest& request) {
   ASSIGN_OR_RETURN(const EntryPtr entry,
                    FindObject(cache, request.kind(), request.namespace_(), request.name()));
+  if (entry->object.has_stateful_set() || entry->object.has_daemon_set()) {
+    ASSIGN_OR_RETURN(TemplateUndo undo, cache.Read([&](const View& view) {
+      return PlanTemplateUndo(view, *entry, request.to_revision());
+    }));
+    return UndoEdit{Edited(*entry, std::move(undo.owner)), undo.from_revision};
+  }
   if (!entry->object.has_deployment()) {
     return absl::InvalidArgumentError(
-        absl::StrCat(DisplayName(entry->object), " keeps no revisions: only deployments do"));
+        absl::StrCat(DisplayName(entry->object),
+                     " keeps no revisions: deployments, daemonsets and statefulsets do"));
   }
   const v1::ObjectMeta& meta = Meta(entry->object);
   ASSIGN_OR_RETURN(UndoPlan undo, cache.Read([&](const View& view) {

@@ -94,6 +94,10 @@ void KeepUndeclared(const v1::Object& before, v1::Object* after) {
     after->mutable_replica_set()->mutable_spec()->set_replicas(
         before.replica_set().spec().replicas());
   }
+  if (before.has_stateful_set() && !after->stateful_set().spec().has_replicas()) {
+    after->mutable_stateful_set()->mutable_spec()->set_replicas(
+        before.stateful_set().spec().replicas());
+  }
   const v1::ObjectMeta& old = Meta(before);
   v1::ObjectMeta* meta = MutableMeta(after);
   if (meta->owner_references().empty()) {

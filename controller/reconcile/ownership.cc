@@ -7,8 +7,10 @@ namespace cluster::controller {
 namespace {
 
 const v1::LabelSelector& SelectorOf(const v1::Object& owner) {
-  return owner.has_deployment() ? owner.deployment().spec().selector()
-                                : owner.replica_set().spec().selector();
+  if (owner.has_deployment()) return owner.deployment().spec().selector();
+  if (owner.has_stateful_set()) return owner.stateful_set().spec().selector();
+  if (owner.has_daemon_set()) return owner.daemon_set().spec().selector();
+  return owner.replica_set().spec().selector();
 }
 
 using Labels = google::protobuf::Map<std::string, std::string>;

@@ -6,10 +6,12 @@
 #include "absl/container/flat_hash_set.h"
 
 #include "controller/reconcile/claims.h"
+#include "controller/reconcile/daemon_set.h"
 #include "controller/reconcile/garbage.h"
 #include "controller/reconcile/namespaces.h"
 #include "controller/reconcile/replicas.h"
 #include "controller/reconcile/rollout.h"
+#include "controller/reconcile/stateful_set.h"
 
 namespace cluster::controller {
 namespace {
@@ -30,6 +32,8 @@ Changes Reconcile(const View& view, const ReconcileInputs& inputs) {
   MergeChanges(ReconcileClaims(view, inputs.now), &changes);
   MergeChanges(ReconcileRollouts(view, KeysOf(changes), inputs.now, inputs.random), &changes);
   MergeChanges(ReconcileReplicas(view, KeysOf(changes), inputs.now, inputs.random), &changes);
+  MergeChanges(ReconcileStatefulSets(view, KeysOf(changes), inputs.now, inputs.random), &changes);
+  MergeChanges(ReconcileDaemonSets(view, KeysOf(changes), inputs.now, inputs.random), &changes);
   return changes;
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
+#include "controller/object/node_choice.h"
 #include "controller/scheduler/taints.h"
 #include "proto/schema/resource_names.h"
 #include "proto/schema/scalars.h"
@@ -137,7 +138,8 @@ std::string Rejection::Text() const {
 bool Fits(const PodNeeds& pod, const NodeUsage& node) {
   return node.ready && !IsCordonedFor(*pod.spec, node.node()) &&
          UntoleratedTaint(*pod.spec, node.node()) == nullptr &&
-         MatchesSelector(*pod.spec, node.node()) && LackingCpu(pod.request, node) <= 0 &&
+         MatchesSelector(*pod.spec, node.node()) &&
+         MatchesRequiredAffinity(*pod.spec, node.node()) && LackingCpu(pod.request, node) <= 0 &&
          LackingMemory(pod.request, node) <= 0 && HasOthers(pod.request, node) &&
          HasPodSlot(node) && TakenPort(pod.request, node) == nullptr &&
          ClaimProblem(pod, node).empty();
@@ -154,6 +156,9 @@ std::vector<Rejection> Rejections(const PodNeeds& pod, const NodeUsage& node) {
   }
   if (!MatchesSelector(*pod.spec, node.node())) {
     found.push_back({"node(s) didn't match the pod's nodeSelector", "", 0});
+  }
+  if (!MatchesRequiredAffinity(*pod.spec, node.node())) {
+    found.push_back({"node(s) didn't match the pod's node affinity", "", 0});
   }
   if (std::string problem = ClaimProblem(pod, node); !problem.empty()) {
     found.push_back({std::move(problem), "", 0});

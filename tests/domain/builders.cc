@@ -23,11 +23,16 @@ void FillSpec(v1::PodSpec* spec) {
 }
 
 template <typename Spec>
-void FillTemplate(const std::string& name, Spec* spec) {
-  spec->set_replicas(1);
+void FillPods(const std::string& name, Spec* spec) {
   (*spec->mutable_selector()->mutable_match_labels())["app"] = name;
   (*spec->mutable_template_()->mutable_metadata()->mutable_labels())["app"] = name;
   FillSpec(spec->mutable_template_()->mutable_spec());
+}
+
+template <typename Spec>
+void FillTemplate(const std::string& name, Spec* spec) {
+  spec->set_replicas(1);
+  FillPods(name, spec);
 }
 
 void AddReady(v1::ConditionStatus status,
@@ -103,6 +108,112 @@ Deployment& Deployment::Recreate() {
 }
 
 Deployment& Deployment::History(int limit) {
+  message_.mutable_spec()->set_revision_history_limit(limit);
+  return *this;
+}
+
+StatefulSet::StatefulSet(const std::string& name) {
+  NameIt("StatefulSet", "apps/v1", name, &message_);
+  message_.mutable_metadata()->set_namespace_("default");
+  v1::StatefulSetSpec* spec = message_.mutable_spec();
+  FillTemplate(name, spec);
+  spec->set_service_name(name);
+  spec->set_revision_history_limit(10);
+  spec->set_pod_management_policy(v1::POD_MANAGEMENT_POLICY_ORDERED_READY);
+  Partition(0).MaxUnavailable("1").Retain(v1::CLAIM_RETENTION_RETAIN, v1::CLAIM_RETENTION_RETAIN);
+}
+
+StatefulSet& StatefulSet::Replicas(int replicas) {
+  message_.mutable_spec()->set_replicas(replicas);
+  return *this;
+}
+
+StatefulSet& StatefulSet::Start(int ordinal) {
+  message_.mutable_spec()->mutable_ordinals()->set_start(ordinal);
+  return *this;
+}
+
+StatefulSet& StatefulSet::Parallel() {
+  message_.mutable_spec()->set_pod_management_policy(v1::POD_MANAGEMENT_POLICY_PARALLEL);
+  return *this;
+}
+
+StatefulSet& StatefulSet::OnDelete() {
+  auto* strategy = message_.mutable_spec()->mutable_update_strategy();
+  strategy->clear_rolling_update();
+  strategy->set_type(v1::STATEFUL_SET_STRATEGY_TYPE_ON_DELETE);
+  return *this;
+}
+
+StatefulSet& StatefulSet::Partition(int partition) {
+  auto* strategy = message_.mutable_spec()->mutable_update_strategy();
+  strategy->set_type(v1::STATEFUL_SET_STRATEGY_TYPE_ROLLING_UPDATE);
+  strategy->mutable_rolling_update()->set_partition(partition);
+  return *this;
+}
+
+StatefulSet& StatefulSet::MaxUnavailable(const std::string& pods) {
+  auto* strategy = message_.mutable_spec()->mutable_update_strategy();
+  strategy->mutable_rolling_update()->set_max_unavailable(pods);
+  return *this;
+}
+
+StatefulSet& StatefulSet::MinReady(int seconds) {
+  message_.mutable_spec()->set_min_ready_seconds(seconds);
+  return *this;
+}
+
+StatefulSet& StatefulSet::History(int limit) {
+  message_.mutable_spec()->set_revision_history_limit(limit);
+  return *this;
+}
+
+StatefulSet& StatefulSet::ClaimPerPod(const std::string& name) {
+  v1::PersistentVolumeClaim* claim = message_.mutable_spec()->add_volume_claim_templates();
+  claim->set_api_version("v1");
+  claim->set_kind("PersistentVolumeClaim");
+  claim->mutable_metadata()->set_name(name);
+  claim->mutable_spec()->add_access_modes(v1::ACCESS_MODE_READ_WRITE_ONCE);
+  (*claim->mutable_spec()->mutable_resources()->mutable_requests())["storage"] = "1Gi";
+  return *this;
+}
+
+StatefulSet& StatefulSet::Retain(v1::ClaimRetention when_deleted, v1::ClaimRetention when_scaled) {
+  auto* policy = message_.mutable_spec()->mutable_persistent_volume_claim_retention_policy();
+  policy->set_when_deleted(when_deleted);
+  policy->set_when_scaled(when_scaled);
+  return *this;
+}
+
+DaemonSet::DaemonSet(const std::string& name) {
+  NameIt("DaemonSet", "apps/v1", name, &message_);
+  message_.mutable_metadata()->set_namespace_("default");
+  FillPods(name, message_.mutable_spec());
+  message_.mutable_spec()->set_revision_history_limit(10);
+  Rolling("0", "1");
+}
+
+DaemonSet& DaemonSet::Rolling(const std::string& surge, const std::string& unavailable) {
+  auto* strategy = message_.mutable_spec()->mutable_update_strategy();
+  strategy->set_type(v1::DAEMON_SET_STRATEGY_TYPE_ROLLING_UPDATE);
+  strategy->mutable_rolling_update()->set_max_surge(surge);
+  strategy->mutable_rolling_update()->set_max_unavailable(unavailable);
+  return *this;
+}
+
+DaemonSet& DaemonSet::OnDelete() {
+  auto* strategy = message_.mutable_spec()->mutable_update_strategy();
+  strategy->clear_rolling_update();
+  strategy->set_type(v1::DAEMON_SET_STRATEGY_TYPE_ON_DELETE);
+  return *this;
+}
+
+DaemonSet& DaemonSet::MinReady(int seconds) {
+  message_.mutable_spec()->set_min_ready_seconds(seconds);
+  return *this;
+}
+
+DaemonSet& DaemonSet::History(int limit) {
   message_.mutable_spec()->set_revision_history_limit(limit);
   return *this;
 }

@@ -165,6 +165,39 @@ class Deployment : public Builder<v1::Deployment>,
   Deployment& History(int limit);
 };
 
+class StatefulSet : public Builder<v1::StatefulSet>,
+                    public PodSpecWords<StatefulSet>,
+                    public MetaWords<StatefulSet> {
+ public:
+  // OrderedReady, RollingUpdate without partition, selects and labels its pods app=NAME.
+  explicit StatefulSet(const std::string& name);
+  v1::PodSpec* spec() { return message_.mutable_spec()->mutable_template_()->mutable_spec(); }
+  StatefulSet& Replicas(int replicas);
+  StatefulSet& Start(int ordinal);
+  StatefulSet& Parallel();
+  StatefulSet& OnDelete();
+  StatefulSet& Partition(int partition);
+  StatefulSet& MaxUnavailable(const std::string& pods);
+  StatefulSet& MinReady(int seconds);
+  StatefulSet& History(int limit);
+  // A claim of that name per pod.
+  StatefulSet& ClaimPerPod(const std::string& name);
+  StatefulSet& Retain(v1::ClaimRetention when_deleted, v1::ClaimRetention when_scaled);
+};
+
+class DaemonSet : public Builder<v1::DaemonSet>,
+                  public PodSpecWords<DaemonSet>,
+                  public MetaWords<DaemonSet> {
+ public:
+  // RollingUpdate, one node at a time, selects and labels its pods app=NAME.
+  explicit DaemonSet(const std::string& name);
+  v1::PodSpec* spec() { return message_.mutable_spec()->mutable_template_()->mutable_spec(); }
+  DaemonSet& Rolling(const std::string& surge, const std::string& unavailable);
+  DaemonSet& OnDelete();
+  DaemonSet& MinReady(int seconds);
+  DaemonSet& History(int limit);
+};
+
 class Node : public Builder<v1::Node>, public MetaWords<Node> {
  public:
   // Ready; 4 cpus, 8Gi, 110 pods.
