@@ -53,7 +53,9 @@ absl::Status FetchOwned(Client& client, const v1::Object& object, Related& relat
       if (Claims(pod.pod(), meta.name())) related.pods.push_back(std::move(*pod.mutable_pod()));
     }
   }
-  if (object.has_replica_set() || object.has_node()) {
+  const bool owns_pods =
+      object.has_replica_set() || object.has_stateful_set() || object.has_daemon_set();
+  if (owns_pods || object.has_node()) {
     const std::string on_node =
         object.has_node() ? absl::StrCat("spec.nodeName=", meta.name()) : std::string();
     ASSIGN_OR_RETURN(v1::ListResponse pods, List(client, "Pod", meta.namespace_(), "", on_node));

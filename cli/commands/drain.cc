@@ -37,6 +37,32 @@ absl::StatusOr<std::vector<v1::Pod>> PodsOf(Client& client, const DrainFlags& fl
   return pods;
 }
 
+bool IsOfDaemonSet(const v1::Pod& pod) {
+  const v1::OwnerReference* owner = ControllerOf(pod.metadata());
+  return owner != nullptr && owner->kind() == "DaemonSet";
+}
+
+// Pods of DaemonSets would come back to this very node: they stay, when the user knows of them.
+absl::Status LeaveDaemons(Session& session, const DrainFlags& flags, std::vector<v1::Pod>* pods) {
+  std::vector<std::string> daemons;
+  for (const v1::Pod& pod : *pods) {
+    if (!IsOfDaemonSet(pod) || HasEnded(pod)) continue;
+    daemons.push_back(absl::StrCat(pod.metadata().namespace_(), "/", pod.metadata().name()));
+  }
+  if (daemons.empty()) return absl::OkStatus();
+  const std::string all = absl::StrJoin(daemons, ", ");
+  if (!flags.ignore_daemonsets) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("node ", flags.node,
+                     " is cordoned, but it has DaemonSet-managed Pods (use --ignore-daemonsets to "
+                     "ignore): ",
+                     all));
+  }
+  session.err() << "Warning: ignoring DaemonSet-managed Pods: " << all << "\n";
+  std::erase_if(*pods, [](const v1::Pod& pod) { return IsOfDaemonSet(pod) && !HasEnded(pod); });
+  return absl::OkStatus();
+}
+
 // Pods that nobody would make again elsewhere are only deleted when the user insists.
 absl::Status CheckOwners(const std::vector<v1::Pod>& pods, const DrainFlags& flags) {
   std::vector<std::string> alone;
@@ -73,7 +99,8 @@ absl::Status Drain(Session& session, DrainFlags flags) {
   const absl::Time deadline = DeadlineAfter(absl::Now(), flags.timeout);
   ASSIGN_OR_RETURN(Client* const client, session.Connect());
   RETURN_IF_ERROR(SetUnschedulable(session, flags.node, true));
-  ASSIGN_OR_RETURN(const std::vector<v1::Pod> pods, PodsOf(*client, flags));
+  ASSIGN_OR_RETURN(std::vector<v1::Pod> pods, PodsOf(*client, flags));
+  RETURN_IF_ERROR(LeaveDaemons(session, flags, &pods));
   RETURN_IF_ERROR(CheckOwners(pods, flags));
   for (const v1::Pod& pod : pods) RETURN_IF_ERROR(Evict(session, *client, pod, flags));
   for (const v1::Pod& pod : pods) {
@@ -97,7 +124,7 @@ void AddDrain(CLI::App& app, Session& session) {
   command->add_option("node", flags->node, "NODE")->required();
   command->add_flag("--force", flags->force, "Also delete pods that no controller makes again");
   command->add_flag("--ignore-daemonsets", flags->ignore_daemonsets,
-                    "Leave pods of DaemonSets (there are none yet)");
+                    "Leave pods of DaemonSets, which would come back to this node");
   command->add_option("--grace-period", flags->grace_period, "Seconds from SIGTERM to SIGKILL");
   command->add_option("--pod-selector", flags->selector, "Only pods with these labels");
   AddDurationOption(*command, "--timeout", flags->timeout, "How long to wait (default: for ever)");

@@ -28,6 +28,8 @@ bool IsBetter(const v1::Object& a, const v1::Object& b) {
 absl::StatusOr<std::string> SelectorOf(const Target& target, const v1::Object& owner) {
   if (owner.has_deployment()) return SelectorText(owner.deployment().spec().selector());
   if (owner.has_replica_set()) return SelectorText(owner.replica_set().spec().selector());
+  if (owner.has_stateful_set()) return SelectorText(owner.stateful_set().spec().selector());
+  if (owner.has_daemon_set()) return SelectorText(owner.daemon_set().spec().selector());
   return UsageError(absl::StrCat("a ", target.kind->singular, " has no pods; name a pod"));
 }
 

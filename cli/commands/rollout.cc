@@ -8,6 +8,7 @@
 #include "cli/commands/waiting.h"
 #include "cli/output/describe.h"
 #include "cli/output/progress.h"
+#include "cli/output/set_progress.h"
 
 #include "base/status.h"
 
@@ -24,20 +25,26 @@ struct RolloutFlags {
   absl::Duration timeout = absl::ZeroDuration();
 };
 
-absl::StatusOr<Target> ParseDeployment(const std::vector<std::string>& words) {
+absl::StatusOr<Target> ParseWorkload(const std::vector<std::string>& words) {
   ASSIGN_OR_RETURN(const Target target, ParseOneTarget(words));
-  if (target.kind->object_case != v1::Object::kDeployment) {
-    return UsageError(
-        absl::StrCat("a ", target.kind->singular, " has no rollout; name a deployment"));
+  const v1::Object::ObjectCase kind = target.kind->object_case;
+  if (kind != v1::Object::kDeployment && kind != v1::Object::kDaemonSet &&
+      kind != v1::Object::kStatefulSet) {
+    return UsageError(absl::StrCat("a ", target.kind->singular,
+                                   " has no rollout; name a deployment, a daemonset or a "
+                                   "statefulset"));
   }
   return target;
 }
 
 absl::Status RolloutStatus(Session& session, const RolloutFlags& flags) {
-  ASSIGN_OR_RETURN(const Target target, ParseDeployment(flags.words));
+  ASSIGN_OR_RETURN(const Target target, ParseWorkload(flags.words));
   ASSIGN_OR_RETURN(const v1::Object object, FetchOne(session, target));
+  if (const std::string problem = NoRolloutProblem(object); !problem.empty()) {
+    return absl::FailedPreconditionError(problem);
+  }
   if (!flags.watch) {
-    const Progress progress = RolloutProgress(object.deployment());
+    const Progress progress = ReadyProgress(object);
     if (progress.state == ProgressState::kGivenUp) {
       return absl::FailedPreconditionError(progress.message);
     }
@@ -60,34 +67,49 @@ int64_t RevisionOf(const v1::ObjectMeta& meta) {
   return revision;
 }
 
-// The kept revisions of a Deployment, by number.
-absl::StatusOr<std::map<int64_t, v1::ReplicaSet>> Revisions(Session& session,
-                                                            const v1::Object& deployment) {
-  const Selection selection = {{{FindKind("ReplicaSet"), ""}}, false, "", ""};
-  ASSIGN_OR_RETURN(const Found sets, Fetch(session, selection));
-  std::map<int64_t, v1::ReplicaSet> revisions;
-  for (const v1::Object& set : sets.objects) {
-    const v1::OwnerReference* owner = ControllerOf(Meta(set));
-    if (owner == nullptr || owner->uid() != Meta(deployment).uid()) continue;
-    if (const int64_t revision = RevisionOf(Meta(set)); revision > 0) {
-      revisions[revision] = set.replica_set();
-    }
+struct KeptRevision {
+  v1::PodTemplateSpec pod_template;
+  std::string cause;
+};
+
+std::string CauseOf(const v1::ObjectMeta& meta) {
+  const auto cause = meta.annotations().find(kChangeCause);
+  return cause == meta.annotations().end() ? "<none>" : cause->second;
+}
+
+// The kept revisions of a workload, by number.
+absl::StatusOr<std::map<int64_t, KeptRevision>> Revisions(Session& session,
+                                                          const v1::Object& workload) {
+  const char* kind = workload.has_deployment() ? "ReplicaSet" : "ControllerRevision";
+  const Selection selection = {{{FindKind(kind), ""}}, false, "", ""};
+  ASSIGN_OR_RETURN(const Found found, Fetch(session, selection));
+  std::map<int64_t, KeptRevision> revisions;
+  for (const v1::Object& each : found.objects) {
+    const v1::OwnerReference* owner = ControllerOf(Meta(each));
+    if (owner == nullptr || owner->uid() != Meta(workload).uid()) continue;
+    const int64_t number =
+        each.has_replica_set() ? RevisionOf(Meta(each)) : each.controller_revision().revision();
+    if (number <= 0) continue;
+    revisions[number] = {each.has_replica_set() ? each.replica_set().spec().template_()
+                                                : each.controller_revision().data(),
+                         CauseOf(Meta(each))};
   }
   return revisions;
 }
 
 absl::Status RolloutHistory(Session& session, const RolloutFlags& flags) {
-  ASSIGN_OR_RETURN(const Target target, ParseDeployment(flags.words));
+  ASSIGN_OR_RETURN(const Target target, ParseWorkload(flags.words));
   ASSIGN_OR_RETURN(const v1::Object object, FetchOne(session, target));
   ASSIGN_OR_RETURN(const auto revisions, Revisions(session, object));
   if (flags.revision > 0) {
     const auto found = revisions.find(flags.revision);
     if (found == revisions.end()) {
-      return absl::NotFoundError(absl::StrCat("deployment \"", target.name, "\" keeps no revision ",
-                                              flags.revision, "; see rollout history"));
+      return absl::NotFoundError(absl::StrCat(target.kind->singular, " \"", target.name,
+                                              "\" keeps no revision ", flags.revision,
+                                              "; see rollout history"));
     }
     Description text;
-    DescribePodTemplate(found->second.spec().template_(), 0, text);
+    DescribePodTemplate(found->second.pod_template, 0, text);
     session.out() << TargetText(*target.kind, target.name) << " with revision #" << flags.revision
                   << "\n"
                   << text.ToString();
@@ -95,17 +117,15 @@ absl::Status RolloutHistory(Session& session, const RolloutFlags& flags) {
   }
   session.out() << TargetText(*target.kind, target.name) << "\n";
   std::vector<Cells> rows = {{"REVISION", "CHANGE-CAUSE"}};
-  for (const auto& [revision, set] : revisions) {
-    const auto cause = set.metadata().annotations().find(kChangeCause);
-    const bool has_cause = cause != set.metadata().annotations().end();
-    rows.push_back({absl::StrCat(revision), has_cause ? cause->second : "<none>"});
+  for (const auto& [number, revision] : revisions) {
+    rows.push_back({absl::StrCat(number), revision.cause});
   }
   Table(session.out(), {.min_width = 0, .gap = 2}).Print(rows);
   return absl::OkStatus();
 }
 
 absl::Status RolloutUndo(Session& session, const RolloutFlags& flags) {
-  ASSIGN_OR_RETURN(const Target target, ParseDeployment(flags.words));
+  ASSIGN_OR_RETURN(const Target target, ParseWorkload(flags.words));
   ASSIGN_OR_RETURN(Client* const client, session.Connect());
   v1::UndoRequest request;
   request.set_kind(target.kind->name);
@@ -125,7 +145,8 @@ CLI::App* AddRolloutCommand(CLI::App& rollout, Session& session,
                             const std::string& description, const std::string& examples,
                             RolloutAction action) {
   CLI::App* command = AddCommand(rollout, name, description, examples);
-  command->add_option("what", flags->words, "deployment NAME or deployment/NAME");
+  command->add_option("what", flags->words,
+                      "KIND NAME or KIND/NAME of a deployment, daemonset or statefulset");
   session.OnCommand(command, [&session, flags, action] { return action(session, *flags); });
   return command;
 }
@@ -138,9 +159,9 @@ void AddRollout(CLI::App& app, Session& session) {
                                  "clusterctl rollout undo deploy/web --to-revision 2");
   rollout->require_subcommand(1);
   auto flags = std::make_shared<RolloutFlags>();
-  CLI::App* status = AddRolloutCommand(
-      *rollout, session, flags, "status", "Waits until a Deployment is rolled out",
-      "clusterctl rollout status deploy/web --timeout 2m", RolloutStatus);
+  CLI::App* status =
+      AddRolloutCommand(*rollout, session, flags, "status", "Waits until a workload is rolled out",
+                        "clusterctl rollout status deploy/web --timeout 2m", RolloutStatus);
   status->add_flag("-w,--watch", flags->watch, "Wait for its end (default: true)");
   AddDurationOption(*status, "--timeout", flags->timeout, "How long to wait (default: for ever)");
   CLI::App* history = AddRolloutCommand(

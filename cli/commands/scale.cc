@@ -34,7 +34,7 @@ absl::Status Scale(Session& session, const ScaleFlags& flags) {
 
 void AddScale(CLI::App& app, Session& session) {
   CLI::App* command =
-      AddCommand(app, "scale", "Sets how many pods a Deployment or ReplicaSet has",
+      AddCommand(app, "scale", "Sets how many pods a Deployment, ReplicaSet or StatefulSet has",
                  "clusterctl scale --replicas 5 deploy/web\n"
                  "clusterctl scale --replicas 5 --current-replicas 3 deployment web");
   auto flags = std::make_shared<ScaleFlags>();

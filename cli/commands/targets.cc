@@ -12,7 +12,8 @@ namespace cluster::cli {
 namespace {
 
 // What `all` stands for: the workloads.
-constexpr absl::string_view kAllKinds[] = {"Pod", "Deployment", "ReplicaSet"};
+constexpr absl::string_view kAllKinds[] = {"Pod", "DaemonSet", "Deployment", "ReplicaSet",
+                                           "StatefulSet"};
 
 // deployments.apps and deployments.v1.apps mean deployments.
 const Kind* FindQualifiedKind(const std::string& word) {

@@ -16,17 +16,24 @@ constexpr size_t kReasonsShown = 3;
 
 std::string Described(const ObjectName& name) { return TargetText(*name.kind, name.name); }
 
+// nullptr: it has no pods.
+const v1::LabelSelector* PodSelectorOf(const v1::Object& object) {
+  if (object.has_deployment()) return &object.deployment().spec().selector();
+  if (object.has_replica_set()) return &object.replica_set().spec().selector();
+  if (object.has_stateful_set()) return &object.stateful_set().spec().selector();
+  if (object.has_daemon_set()) return &object.daemon_set().spec().selector();
+  return nullptr;
+}
+
 // Pods that are not ready and belong to the object, as sentences.
 std::vector<std::string> Reasons(Client& client, const ObjectName& name, const v1::Object& object) {
   if (object.has_pod()) return {WhyNotReady(object.pod())};
-  if (!object.has_deployment() && !object.has_replica_set()) return {};
-  const v1::LabelSelector& selector = object.has_deployment()
-                                          ? object.deployment().spec().selector()
-                                          : object.replica_set().spec().selector();
+  const v1::LabelSelector* selector = PodSelectorOf(object);
+  if (selector == nullptr) return {};
   v1::ListRequest request;
   request.set_kind("Pod");
   request.set_namespace_(name.name_space);
-  request.set_label_selector(SelectorText(selector));
+  request.set_label_selector(SelectorText(*selector));
   const absl::StatusOr<v1::ListResponse> pods = client.List(request);
   if (!pods.ok()) return {std::string(pods.status().message())};
   std::vector<std::string> reasons;

@@ -99,8 +99,12 @@ void DescribeOwn(const v1::Object& object, const Related& related, absl::Time no
     case v1::Object::kPersistentVolumeClaim:
       return DescribeClaim(object.persistent_volume_claim(), related, now, text);
     case v1::Object::kStatefulSet:
+      return DescribeStatefulSet(object.stateful_set(), related, now, text);
     case v1::Object::kDaemonSet:
+      return DescribeDaemonSet(object.daemon_set(), related, now, text);
     case v1::Object::kControllerRevision:
+      text.Field(0, "Revision", absl::StrCat(object.controller_revision().revision()));
+      return DescribePodTemplate(object.controller_revision().data(), 0, text);
     case v1::Object::kJob:
     case v1::Object::kCronJob:
     case v1::Object::kPodDisruptionBudget:

@@ -15,8 +15,8 @@ namespace cluster::cli {
 struct Related {
   // Events about it.
   std::vector<v1::Event> events = {};
-  // Of a Deployment: its ReplicaSets. Of a ReplicaSet: its pods. Of a node: the pods on it. Of a
-  // claim: the pods that name it.
+  // Of a Deployment: its ReplicaSets. Of a ReplicaSet, StatefulSet or DaemonSet: its pods. Of a
+  // node: the pods on it. Of a claim: the pods that name it.
   std::vector<v1::ReplicaSet> replica_sets = {};
   std::vector<v1::Pod> pods = {};
 };
@@ -29,6 +29,10 @@ void DescribePodTemplate(const v1::PodTemplateSpec& pod, int level, Description&
 void DescribeDeployment(const v1::Deployment& deployment, const Related& related, absl::Time now,
                         Description& text);
 void DescribeReplicaSet(const v1::ReplicaSet& set, const Related& related, Description& text);
+void DescribeStatefulSet(const v1::StatefulSet& set, const Related& related, absl::Time now,
+                         Description& text);
+void DescribeDaemonSet(const v1::DaemonSet& set, const Related& related, absl::Time now,
+                       Description& text);
 void DescribeClaim(const v1::PersistentVolumeClaim& claim, const Related& related, absl::Time now,
                    Description& text);
 void DescribeNode(const v1::Node& node, const Related& related, absl::Time now, Description& text);
@@ -40,6 +44,8 @@ std::vector<std::string> MountLines(
 void DescribeProbes(int level, const v1::Container& container, Description& text);
 
 // Shared by them.
+// "1 Running / 0 Waiting / 0 Succeeded / 0 Failed"
+std::string PodsText(const std::vector<v1::Pod>& pods);
 void DescribeConditions(const google::protobuf::RepeatedPtrField<v1::Condition>& conditions,
                         absl::Time now, Description& text);
 std::vector<std::string> KeyValueLines(

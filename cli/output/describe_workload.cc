@@ -36,15 +36,6 @@ std::string SetsText(const v1::Deployment& deployment, const Related& related, b
   return sets.empty() ? "<none>" : absl::StrJoin(sets, ", ");
 }
 
-std::string PodsText(const std::vector<v1::Pod>& pods) {
-  std::map<v1::PodPhase, int> counts;
-  for (const v1::Pod& pod : pods) ++counts[pod.status().phase()];
-  return absl::StrFormat("%d Running / %d Waiting / %d Succeeded / %d Failed",
-                         counts[v1::POD_PHASE_RUNNING],
-                         counts[v1::POD_PHASE_PENDING] + counts[v1::POD_PHASE_UNSPECIFIED],
-                         counts[v1::POD_PHASE_SUCCEEDED], counts[v1::POD_PHASE_FAILED]);
-}
-
 struct Requests {
   int64_t cpu_milli = 0;
   int64_t memory = 0;
@@ -121,6 +112,15 @@ void DescribeAmounts(const std::string& key,
 }
 
 }  // namespace
+
+std::string PodsText(const std::vector<v1::Pod>& pods) {
+  std::map<v1::PodPhase, int> counts;
+  for (const v1::Pod& pod : pods) ++counts[pod.status().phase()];
+  return absl::StrFormat("%d Running / %d Waiting / %d Succeeded / %d Failed",
+                         counts[v1::POD_PHASE_RUNNING],
+                         counts[v1::POD_PHASE_PENDING] + counts[v1::POD_PHASE_UNSPECIFIED],
+                         counts[v1::POD_PHASE_SUCCEEDED], counts[v1::POD_PHASE_FAILED]);
+}
 
 void DescribeDeployment(const v1::Deployment& deployment, const Related& related, absl::Time now,
                         Description& text) {

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "cli/output/pod_status.h"
+#include "cli/output/set_progress.h"
 
 namespace cluster::cli {
 namespace {
@@ -105,6 +106,8 @@ Progress ReadyProgress(const v1::Object& object) {
   if (object.has_deployment()) return RolloutProgress(object.deployment());
   if (object.has_pod()) return PodProgress(object.pod());
   if (object.has_replica_set()) return ReplicaSetProgress(object.replica_set());
+  if (object.has_stateful_set()) return StatefulSetProgress(object.stateful_set());
+  if (object.has_daemon_set()) return DaemonSetProgress(object.daemon_set());
   return Done("");
 }
 

@@ -21,7 +21,8 @@ Progress RolloutProgress(const v1::Deployment& deployment);
 // Done once the pod is Ready or has succeeded.
 Progress PodProgress(const v1::Pod& pod);
 
-// Deployments: rolled out; pods: Ready; ReplicaSets: all ready; all else is done once it is stored.
+// Deployments, DaemonSets, StatefulSets: rolled out; pods: Ready; ReplicaSets: all ready; all else
+// is done once it is stored.
 Progress ReadyProgress(const v1::Object& object);
 
 // Why this pod is not ready, in one sentence: "pod/web-1: CrashLoopBackOff: back-off 2s ...". Empty

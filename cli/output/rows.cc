@@ -48,8 +48,13 @@ Layout LayoutOf(const Kind& kind) {
                "NODE"},
               6};
     case v1::Object::kStatefulSet:
+      return {{"READY", "AGE", "CONTAINERS", "IMAGES"}, 2};
     case v1::Object::kDaemonSet:
+      return {{"DESIRED", "CURRENT", "READY", "UP-TO-DATE", "AVAILABLE", "NODE SELECTOR", "AGE",
+               "CONTAINERS", "IMAGES", "SELECTOR"},
+              7};
     case v1::Object::kControllerRevision:
+      return {{"CONTROLLER", "REVISION", "AGE"}, 3};
     case v1::Object::kJob:
     case v1::Object::kCronJob:
     case v1::Object::kPodDisruptionBudget:
@@ -77,8 +82,7 @@ Cells PodCells(const v1::Pod& pod, absl::Time now) {
           OrNone(pod.spec().node_name())};
 }
 
-void AppendTemplate(const v1::PodTemplateSpec& pod, const v1::LabelSelector& selector,
-                    Cells& cells) {
+void AppendContainers(const v1::PodTemplateSpec& pod, Cells& cells) {
   const auto& containers = pod.spec().containers();
   cells.push_back(absl::StrJoin(containers, ",", [](std::string* out, const v1::Container& c) {
     absl::StrAppend(out, c.name());
@@ -86,6 +90,11 @@ void AppendTemplate(const v1::PodTemplateSpec& pod, const v1::LabelSelector& sel
   cells.push_back(absl::StrJoin(containers, ",", [](std::string* out, const v1::Container& c) {
     absl::StrAppend(out, c.image());
   }));
+}
+
+void AppendTemplate(const v1::PodTemplateSpec& pod, const v1::LabelSelector& selector,
+                    Cells& cells) {
+  AppendContainers(pod, cells);
   cells.push_back(SelectorText(selector));
 }
 
@@ -103,6 +112,41 @@ Cells ReplicaSetCells(const v1::ReplicaSet& set, absl::Time now) {
                  absl::StrCat(set.status().ready_replicas()), AgeOf(set.metadata(), now)};
   AppendTemplate(set.spec().template_(), set.spec().selector(), cells);
   return cells;
+}
+
+Cells StatefulSetCells(const v1::StatefulSet& set, absl::Time now) {
+  Cells cells = {absl::StrCat(set.status().ready_replicas(), "/", set.spec().replicas()),
+                 AgeOf(set.metadata(), now)};
+  AppendContainers(set.spec().template_(), cells);
+  return cells;
+}
+
+Cells DaemonSetCells(const v1::DaemonSet& set, absl::Time now) {
+  const v1::DaemonSetStatus& status = set.status();
+  Cells cells = {absl::StrCat(status.desired_number_scheduled()),
+                 absl::StrCat(status.current_number_scheduled()),
+                 absl::StrCat(status.number_ready()),
+                 absl::StrCat(status.updated_number_scheduled()),
+                 absl::StrCat(status.number_available()),
+                 LabelsText(set.spec().template_().spec().node_selector()),
+                 AgeOf(set.metadata(), now)};
+  AppendTemplate(set.spec().template_(), set.spec().selector(), cells);
+  return cells;
+}
+
+// "statefulset.apps/web"
+std::string ControllerText(const v1::ObjectMeta& meta) {
+  const v1::OwnerReference* owner = ControllerOf(meta);
+  if (owner == nullptr) return "<none>";
+  const Kind* kind = FindKind(owner->kind());
+  const std::string group(owner->api_version().substr(0, owner->api_version().find('/')));
+  return absl::StrCat(kind == nullptr ? absl::AsciiStrToLower(owner->kind()) : kind->singular, ".",
+                      group, "/", owner->name());
+}
+
+Cells RevisionCells(const v1::ControllerRevision& revision, absl::Time now) {
+  return {ControllerText(revision.metadata()), absl::StrCat(revision.revision()),
+          AgeOf(revision.metadata(), now)};
 }
 
 Cells NodeCells(const v1::Node& node, absl::Time now) {
@@ -165,8 +209,11 @@ Cells CellsOf(const v1::Object& object, absl::Time now) {
     case v1::Object::kPersistentVolumeClaim:
       return ClaimCells(object.persistent_volume_claim(), now);
     case v1::Object::kStatefulSet:
+      return StatefulSetCells(object.stateful_set(), now);
     case v1::Object::kDaemonSet:
+      return DaemonSetCells(object.daemon_set(), now);
     case v1::Object::kControllerRevision:
+      return RevisionCells(object.controller_revision(), now);
     case v1::Object::kJob:
     case v1::Object::kCronJob:
     case v1::Object::kPodDisruptionBudget:

@@ -57,5 +57,24 @@ TEST_F(NodesTest, DrainRefusesPodsThatWouldNotComeBack) {
   EXPECT_FALSE(cluster_.Has("pods/default/lone"));
 }
 
+TEST_F(NodesTest, DrainLeavesPodsOfDaemonSetsWhenAskedTo) {
+  PutOwnedPod("web-1");
+  Put("{apiVersion: v1, kind: Pod, metadata: {name: log-1, ownerReferences: [{apiVersion: apps/v1, "
+      "kind: DaemonSet, name: log, uid: u9, controller: true}]}, spec: {nodeName: node1, "
+      "containers: [{name: main, image: 'log:1'}]}}");
+  const Outcome refused = Run({"drain", "node1"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_EQ(refused.err,
+            "error: node node1 is cordoned, but it has DaemonSet-managed Pods (use "
+            "--ignore-daemonsets to ignore): default/log-1\n");
+  EXPECT_FALSE(Meta(cluster_.Stored("pods/default/web-1")).has_deletion_timestamp());
+  const Outcome done = Run({"drain", "node1", "--ignore-daemonsets", "--grace-period=0"});
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.err,
+              testing::HasSubstr("Warning: ignoring DaemonSet-managed Pods: default/log-1\n"));
+  EXPECT_TRUE(cluster_.Has("pods/default/log-1"));
+  EXPECT_FALSE(cluster_.Has("pods/default/web-1"));
+}
+
 }  // namespace
 }  // namespace cluster::cli

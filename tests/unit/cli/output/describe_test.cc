@@ -232,5 +232,45 @@ TEST(DescribeTest, VolumesOfAPodAndWhereItsContainersSeeThem) {
   }
 }
 
+TEST(DescribeTest, AStatefulSetAndItsClaims) {
+  Related related;
+  related.pods.push_back(ParsePod("metadata { name: 'db-0' } status { phase: POD_PHASE_RUNNING }"));
+  const std::string text = Describe(
+      Parse("stateful_set { metadata { name: 'db' namespace: 'shop' } spec { replicas: 3 "
+            "selector { match_labels { key: 'app' value: 'db' } } "
+            "update_strategy { type: STATEFUL_SET_STRATEGY_TYPE_ROLLING_UPDATE rolling_update { "
+            "partition: 2 max_unavailable: '1' } } "
+            "volume_claim_templates { metadata { name: 'data' } spec { "
+            "access_modes: ACCESS_MODE_READ_WRITE_ONCE storage_class_name: 'local' "
+            "resources { requests { key: 'storage' value: '1Gi' } } } } "
+            "template { spec { containers { name: 'main' image: 'db:1' } } } } "
+            "status { replicas: 1 conditions { type: 'Progressing' reason: 'PodNotReady' "
+            "message: 'pod db-0 is not ready' } } }"),
+      related, Noon());
+  for (const char* line :
+       {"app=db\n", "3 desired | 1 total\n", "RollingUpdate\n", "Partition:", " 2\n",
+        "1 Running / 0 Waiting / 0 Succeeded / 0 Failed\n", "Volume Claims:", "data\n", "1Gi\n",
+        "[ReadWriteOnce]\n", "db:1\n", "pod db-0 is not ready\n"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << " is not in\n" << text;
+  }
+}
+
+TEST(DescribeTest, ADaemonSetAndItsNodes) {
+  const std::string text =
+      Describe(Parse("daemon_set { metadata { name: 'log' namespace: 'shop' } spec { "
+                     "template { spec { node_selector { key: 'disk' value: 'ssd' } "
+                     "containers { name: 'main' image: 'log:1' } } } } "
+                     "status { desired_number_scheduled: 5 current_number_scheduled: 4 "
+                     "updated_number_scheduled: 3 number_available: 2 number_misscheduled: 1 } }"),
+               {}, Noon());
+  for (const char* line : {"disk=ssd\n", "Desired Number of Nodes Scheduled:", " 5\n",
+                           "Current Number of Nodes Scheduled:", " 4\n",
+                           "Number of Nodes Scheduled with Up-to-date Pods:", " 3\n",
+                           "Number of Nodes Scheduled with Available Pods:", " 2\n",
+                           "Number of Nodes Misscheduled:", " 1\n", "log:1\n"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << " is not in\n" << text;
+  }
+}
+
 }  // namespace
 }  // namespace cluster::cli

@@ -78,5 +78,56 @@ TEST(WhyNotReadyTest, NamesTheFirstThingThatHoldsThePodUp) {
             "");
 }
 
+Progress Daemon(absl::string_view spec, absl::string_view status) {
+  return ReadyProgress(
+      Parse(absl::StrCat("daemon_set { metadata { name: 'log' generation: 2 } spec"
+                         " { update_strategy { ",
+                         spec, " } } status { ", status, " } }")));
+}
+
+TEST(DaemonSetProgressTest, GoesThroughKubectlsSteps) {
+  EXPECT_EQ(Daemon("", "observed_generation: 1").message,
+            "Waiting for daemon set spec update to be observed...");
+  const std::string desired = "observed_generation: 2 desired_number_scheduled: 3 ";
+  EXPECT_EQ(Daemon("", desired + "updated_number_scheduled: 1").message,
+            "Waiting for daemon set \"log\" rollout to finish: 1 out of 3 new pods have been "
+            "updated...");
+  EXPECT_EQ(Daemon("", desired + "updated_number_scheduled: 3 number_available: 2").message,
+            "Waiting for daemon set \"log\" rollout to finish: 2 of 3 updated pods are "
+            "available...");
+  const Progress done = Daemon("", desired + "updated_number_scheduled: 3 number_available: 3");
+  EXPECT_EQ(done.state, ProgressState::kReached);
+  EXPECT_EQ(done.message, "daemon set \"log\" successfully rolled out");
+  EXPECT_EQ(
+      Daemon("type: DAEMON_SET_STRATEGY_TYPE_ON_DELETE", desired + "number_available: 3").state,
+      ProgressState::kReached);
+}
+
+Progress Stateful(absl::string_view strategy, absl::string_view status) {
+  return ReadyProgress(
+      Parse(absl::StrCat("stateful_set { metadata { name: 'db' generation: 2 } spec { replicas: 3 "
+                         "update_strategy { ",
+                         strategy, " } } status { ", status, " } }")));
+}
+
+TEST(StatefulSetProgressTest, GoesThroughKubectlsSteps) {
+  EXPECT_EQ(Stateful("", "observed_generation: 1").message,
+            "Waiting for statefulset spec update to be observed...");
+  EXPECT_EQ(Stateful("", "observed_generation: 2 ready_replicas: 1").message,
+            "Waiting for 2 pods to be ready...");
+  const std::string ready = "observed_generation: 2 ready_replicas: 3 current_replicas: 3 ";
+  EXPECT_EQ(Stateful("", ready + "updated_replicas: 2 current_revision: 'a' update_revision: 'b'")
+                .message,
+            "waiting for statefulset rolling update to complete 2 pods at revision b...");
+  EXPECT_EQ(Stateful("", ready + "current_revision: 'b' update_revision: 'b'").message,
+            "statefulset rolling update complete 3 pods at revision b...");
+  EXPECT_EQ(Stateful("rolling_update { partition: 1 }", ready + "updated_replicas: 1").message,
+            "Waiting for partitioned roll out to finish: 1 out of 2 new pods have been updated...");
+  EXPECT_EQ(Stateful("rolling_update { partition: 1 }", ready + "updated_replicas: 2").message,
+            "partitioned roll out complete: 2 new pods have been updated...");
+  EXPECT_EQ(Stateful("type: STATEFUL_SET_STRATEGY_TYPE_ON_DELETE", ready).state,
+            ProgressState::kReached);
+}
+
 }  // namespace
 }  // namespace cluster::cli

@@ -93,6 +93,45 @@ TEST(RowsTest, ReplicaSet) {
             "web-abc   3         2         1       9s\n");
 }
 
+TEST(RowsTest, StatefulSet) {
+  const v1::Object set = Parse(
+      absl::StrCat("stateful_set { metadata { name: 'db' creation_timestamp ", At(absl::Hours(5)),
+                   " } spec { replicas: 3 selector { match_labels { key: 'app' value: 'db' } }"
+                   " template { spec { containers { name: 'a' image: 'db:1' } } } }"
+                   " status { replicas: 3 ready_replicas: 2 } }"));
+  EXPECT_EQ(Printed(set, {}),
+            "NAME   READY   AGE\n"
+            "db     2/3     5h\n");
+  EXPECT_EQ(Printed(set, kWide),
+            "NAME   READY   AGE   CONTAINERS   IMAGES\n"
+            "db     2/3     5h    a            db:1\n");
+}
+
+TEST(RowsTest, DaemonSet) {
+  const v1::Object set = Parse(absl::StrCat(
+      "daemon_set { metadata { name: 'log' creation_timestamp ", At(absl::Hours(5)),
+      " } spec { selector { match_labels { key: 'app' value: 'log' } }"
+      " template { spec { containers { name: 'a' image: 'log:1' }"
+      " node_selector { key: 'disk' value: 'ssd' } } } }"
+      " status { desired_number_scheduled: 4 current_number_scheduled: 3 number_ready: 2"
+      " updated_number_scheduled: 1 number_available: 2 } }"));
+  EXPECT_EQ(Printed(set, kWide),
+            "NAME   DESIRED   CURRENT   READY   UP-TO-DATE   AVAILABLE   NODE SELECTOR   AGE   "
+            "CONTAINERS   IMAGES   SELECTOR\n"
+            "log    4         3         2       1            2           disk=ssd        5h    "
+            "a            log:1    app=log\n");
+}
+
+TEST(RowsTest, ControllerRevision) {
+  const v1::Object revision = Parse(absl::StrCat(
+      "controller_revision { metadata { name: 'db-5f' creation_timestamp ", At(absl::Hours(5)),
+      " owner_references { api_version: 'apps/v1' kind: 'StatefulSet' name: 'db' controller: true "
+      "} } revision: 7 }"));
+  EXPECT_EQ(Printed(revision, {}),
+            "NAME    CONTROLLER            REVISION   AGE\n"
+            "db-5f   statefulset.apps/db   7          5h\n");
+}
+
 TEST(RowsTest, DataIsCountedAndNeverShown) {
   const std::string meta =
       absl::StrCat("metadata { name: 'c' creation_timestamp ", At(absl::Hours(24 * 30)), " } ");
