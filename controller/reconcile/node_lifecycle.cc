@@ -9,6 +9,8 @@
 #include "controller/reconcile/conditions.h"
 #include "controller/reconcile/pod_state.h"
 #include "controller/reconcile/pressure_taints.h"
+#include "proto/schema/pod_tuning.h"
+#include "proto/schema/scalars.h"
 
 namespace cluster::controller {
 namespace {
@@ -16,6 +18,12 @@ namespace {
 constexpr absl::string_view kNodeController = "node-controller";
 constexpr absl::string_view kReadyCondition = "Ready";
 constexpr absl::string_view kNodeLost = "NodeLost";
+constexpr absl::string_view kNodeDeleted = "NodeDeleted";
+
+bool IsOwnedBy(v1::Object::ObjectCase kind, const v1::Pod& pod) {
+  const v1::OwnerReference* owner = ControllerOf(pod.metadata());
+  return owner != nullptr && owner->kind() == KindOf(kind).name;
+}
 
 Contact ContactOf(const NodeContacts& contacts, const std::string& node) {
   const auto contact = contacts.find(node);
@@ -55,14 +63,29 @@ void MarkLost(const std::string& node, absl::Time now, v1::Pod* pod) {
                now, pod->mutable_status()->mutable_conditions());
 }
 
+// The node has stopped it, as its lease is over: the name is free.
+void FreeName(const Entry& entry, Changes* changes) {
+  const std::string& node = entry.object.pod().spec().node_name();
+  changes->events.push_back(
+      MakeEvent(entry.object, "Warning", kNodeLost,
+                absl::StrCat("Node ", node, " is lost and has stopped the pod; replacing it"),
+                kNodeController));
+  changes->Delete(entry);
+}
+
 // Pods that their owner makes anew end here; the others wait for the node.
 void LosePod(const Entry& entry, bool replace, absl::Time now, Changes* changes) {
   const v1::Pod& before = entry.object.pod();
+  // Only their own node may have them: it may run them all the while.
+  if (OnDisconnectOf(before.metadata()) == OnDisconnect::kKeep) replace = false;
+  if (replace && IsOwnedBy(v1::Object::kStatefulSet, before)) return FreeName(entry, changes);
   if (IsFinished(before)) return;
   const std::string& node = before.spec().node_name();
   v1::Object after = entry.object;
   v1::Pod* pod = after.mutable_pod();
-  const bool ends = replace && !IsTerminating(before) && ControllerOf(before.metadata()) != nullptr;
+  const bool ends = replace && !IsTerminating(before) &&
+                    ControllerOf(before.metadata()) != nullptr &&
+                    !IsOwnedBy(v1::Object::kDaemonSet, before);
   const v1::Condition* ready = FindCondition(before.status().conditions(), kReadyCondition);
   if (!ends && ready != nullptr && ready->reason() == kNodeLost) return;
   MarkLost(node, now, pod);
@@ -91,16 +114,43 @@ void RestorePod(const Entry& entry, absl::Time now, Changes* changes) {
   changes->Put(entry, std::move(after));
 }
 
+void EndUnique(const Entry& entry, absl::Time now, Changes* changes) {
+  const v1::Pod& before = entry.object.pod();
+  if (before.status().reason() == kNodeDeleted) {
+    const absl::Time at = ToTime(before.metadata().deletion_timestamp()) + kUniqueAfterNode;
+    if (at <= now) {
+      changes->Delete(entry);
+    } else {
+      changes->WakeAt(at);
+    }
+    return;
+  }
+  v1::Object after = entry.object;
+  v1::Pod* pod = after.mutable_pod();
+  StampDeletion(now, std::nullopt, pod);
+  MarkLost(before.spec().node_name(), now, pod);
+  pod->mutable_status()->set_reason(std::string(kNodeDeleted));
+  pod->mutable_status()->set_message(
+      absl::StrCat("Node ", before.spec().node_name(),
+                   " was deleted; the pod is replaced when it cannot run there any more."));
+  changes->Put(entry, std::move(after));
+}
+
 // Pods of a node object that was deleted. One that a user bound to a node that never was stays: it
 // waits for that node.
-void RemovePodsWithoutNode(const View& view, Changes* changes) {
+void RemovePodsWithoutNode(const View& view, absl::Time now, Changes* changes) {
   for (const auto& [key, entry] : view.All(v1::Object::kPod)) {
     const v1::Pod& pod = entry->object.pod();
     if (!IsBound(pod)) continue;
     if (view.Find(v1::Object::kNode, "", pod.spec().node_name()) != nullptr) continue;
     const bool had_node =
         pod.status().has_start_time() || IsTrue(pod.status().conditions(), "PodScheduled");
-    if (had_node || IsTerminating(pod)) changes->Delete(*entry);
+    if (!had_node && !IsTerminating(pod)) continue;
+    if (IsOwnedBy(v1::Object::kStatefulSet, pod) && !IsFinished(pod)) {
+      EndUnique(*entry, now, changes);
+    } else {
+      changes->Delete(*entry);
+    }
   }
 }
 
@@ -135,7 +185,7 @@ Changes ReconcileNodes(const View& view, const NodeLifecycleInputs& inputs) {
       }
     }
   }
-  RemovePodsWithoutNode(view, &changes);
+  RemovePodsWithoutNode(view, inputs.now, &changes);
   if (decision.next != absl::InfiniteDuration()) {
     changes.WakeAt(inputs.now + (decision.next - inputs.monotonic));
   }

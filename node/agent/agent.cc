@@ -40,8 +40,10 @@ FactsOptions FactsOptionsOf(const AgentOptions& options) {
 }
 
 PodWorld MakeWorld(const AgentOptions& options, const AgentParts& parts, RecordStore* records,
-                   StatusOutbox* outbox, Prober* prober) {
+                   StatusOutbox* outbox, Prober* prober, LeaseFile* lease) {
   PodWorld world;
+  world.lease_file = lease->path();
+  world.stop_unique_at = [lease] { return lease->stop_at(); };
   world.runtime = parts.runtime;
   world.records = records;
   world.clock = parts.clock;
@@ -110,9 +112,11 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(AgentOptions options, AgentP
   begin.mutable_node()->set_incarnation(begin.node().incarnation() + 1);
   RETURN_IF_ERROR(agent->records_->Commit(begin));
   agent->outbox_ = std::make_unique<StatusOutbox>(begin.node().incarnation());
+  ASSIGN_OR_RETURN(agent->lease_, LeaseFile::Open(options.lease_file));
   ASSIGN_OR_RETURN(agent->prober_, Prober::Start(parts.runtime, parts.clock));
   agent->workers_ = std::make_unique<PodWorkers>(
-      MakeWorld(options, parts, agent->records_.get(), agent->outbox_.get(), agent->prober_.get()),
+      MakeWorld(options, parts, agent->records_.get(), agent->outbox_.get(), agent->prober_.get(),
+                agent->lease_.get()),
       options.workers);
   agent->prober_->SetListener(
       [workers = agent->workers_.get()](const std::string& uid) { workers->Poke(uid); });
@@ -145,6 +149,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(AgentOptions options, AgentP
   session_parts.outbox = agent->outbox_.get();
   session_parts.archives = agent->archives_.get();
   session_parts.clock = parts.clock;
+  session_parts.lease = agent->lease_.get();
   session_parts.facts = [facts = FactsOptionsOf(options), images = parts.images, raw] {
     return raw->WithPressure(FactsWithImages(facts, *images));
   };

@@ -19,6 +19,7 @@
 #include "node/runtime/runtime.h"
 #include "node/session/claim_eraser.h"
 #include "node/session/image_archives.h"
+#include "node/session/lease_file.h"
 #include "node/session/session.h"
 #include "node/session/status_outbox.h"
 #include "node/session/stream_server.h"
@@ -35,6 +36,8 @@ struct AgentOptions {
   std::string cgroup_version;  // "v1", "v2" or "hybrid"
   std::string agent_version;
   std::string resolv_conf = "/etc/resolv.conf";
+  // See session/lease_file.h; empty: an agent that starts anew knows of no lease.
+  std::string lease_file;
   WorkersOptions workers;
   EvictorOptions eviction;
   std::vector<std::pair<int64_t, int64_t>> hugepages;  // size of a page, pages
@@ -81,6 +84,7 @@ class Agent {
   Sampler* sampler_ = nullptr;
   std::unique_ptr<RecordStore> records_;
   std::unique_ptr<StatusOutbox> outbox_;
+  std::unique_ptr<LeaseFile> lease_;
   std::unique_ptr<Prober> prober_;
   std::unique_ptr<PodWorkers> workers_;
   std::unique_ptr<Evictor> evictor_;

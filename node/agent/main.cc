@@ -140,6 +140,8 @@ absl::Status Run(const Flags& flags, const sigset_t& stop_signals) {
   ASSIGN_OR_RETURN(CgroupLayout layout, DiscoverCgroups());
   AgentOptions options = OptionsOf(flags, layout);
   ASSIGN_OR_RETURN(options.boot_id, BootId(flags.run_dir));
+  // Of this life of the machine: its clock begins anew with the next.
+  options.lease_file = absl::StrCat(flags.run_dir, "/lease-", options.boot_id);
   ASSIGN_OR_RETURN(auto cgroups, CgroupTree::Open(std::move(layout), flags.cgroup_parent));
   RETURN_IF_ERROR(LimitPods(*cgroups));
   PodNetwork::Config network_config;

@@ -207,9 +207,10 @@ absl::Status InitClient::Become(const InitBecome& become) {
   Request request(MessageType::kBecome);
   request.String(become.uid);
   request.String(become.hostname);
-  request->U32(become.flags);
+  request->U32(become.flags | (become.lease >= 0 ? init::kPodLeased : 0u));
   request->U32(become.first_id);
   std::vector<int> fds = {become.log, become.listener};
+  if (become.lease >= 0) fds.push_back(become.lease);
   if (become.cgroup2 >= 0) fds.push_back(become.cgroup2);
   return Send(request.bytes(), fds);
 }

@@ -44,6 +44,7 @@ struct InitBecome {
   int log = -1;
   int listener = -1;  // from Listen
   int cgroup2 = -1;   // v2 directory to be born in, or -1
+  int lease = -1;     // the node's lease file, for a pod that ends with it, or -1
 };
 
 struct InitWelcome {

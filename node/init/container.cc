@@ -341,7 +341,8 @@ void StartContainer(Pod* pod, Connection* from, WireReader* request, int* fds, s
   CopyText(container->name, sizeof container->name, container->launch.name);
   container->attempt = container->launch.attempt;
   const Container* same = FindContainer(pod, container->name, container->attempt);
-  const bool room = same == nullptr && !pod->stopping && MakeRoom(pod, *container);
+  const bool room =
+      same == nullptr && !pod->stopping && !LeaseIsOver(pod) && MakeRoom(pod, *container);
   if (same != nullptr || !room) {
     Release(container);
     free(container);

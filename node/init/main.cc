@@ -123,6 +123,7 @@ void ListenerReady(void*) { AcceptConnection(&pod_state, listener_fd); }
   setsid();
   OpenOwnHandles();
   WatchChildren();
+  if (birth.lease >= 0) SetUpFence(&pod_state, birth.lease);
   static Watch listener{ListenerReady, nullptr};
   static Watch children{ChildrenReady, nullptr};
   listener_fd = birth.listener;

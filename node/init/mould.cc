@@ -17,7 +17,7 @@ namespace cluster::init {
 namespace {
 
 constexpr size_t kMaxOrder = 1024;  // bytes: a uid, a host name and numbers
-constexpr size_t kMaxOrderFds = 3;
+constexpr size_t kMaxOrderFds = 4;
 
 struct Order {
   char data[kMaxOrder];
@@ -114,21 +114,25 @@ Birth BecomeInit(int socket, const Order& order, bool ready, Title title) {
   const char* hostname = reader.String();
   const uint32_t flags = reader.U32();
   const uint32_t first_id = reader.U32();
-  if (!known || !reader.ok() || order.fd_count < 2) Refuse(socket, EINVAL, "malformed order");
+  const size_t leased = (flags & kPodLeased) != 0 ? 1 : 0;
+  if (!known || !reader.ok() || order.fd_count < 2 + leased) {
+    Refuse(socket, EINVAL, "malformed order");
+  }
+  const bool has_group = order.fd_count > 2 + leased;
   int pidfd = -1;
-  const pid_t pid = Clone3(CLONE_PARENT, 0, &pidfd, order.fd_count > 2 ? order.fds[2] : -1);
+  const pid_t pid = Clone3(CLONE_PARENT, 0, &pidfd, has_group ? order.fds[2 + leased] : -1);
   if (pid < 0) Refuse(socket, errno, "clone cluster-init");
   if (pid > 0) _exit(0);
   if (dup2(order.fds[0], STDERR_FILENO) < 0) _exit(1);
   close(order.fds[0]);
-  if (order.fd_count > 2) close(order.fds[2]);
+  if (has_group) close(order.fds[2 + leased]);
   Show(title, uid, hostname);
   if (!ready) {
     SetOptions(flags, first_id);
     MakePodNamespaces(&pod_state);
   }
   if (sethostname(hostname, strlen(hostname)) != 0) Die("set hostname", hostname);
-  return {order.fds[1], socket};
+  return {order.fds[1], socket, leased != 0 ? order.fds[2] : -1};
 }
 
 Birth RunMould(int socket, uint32_t flags, uint32_t first_id, Title title) {

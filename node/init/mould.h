@@ -25,6 +25,7 @@ struct Title {
 struct Birth {
   int listener = -1;
   int conversation = -1;
+  int lease = -1;  // the node's, of a pod that exists once
 };
 Birth AwaitBirth(int channel, Title title);
 

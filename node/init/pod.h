@@ -155,6 +155,11 @@ struct Pod {
   int patience = -1;              // timerfd
   Watch patience_watch;
   bool stopping = false;
+  int lease = -1;       // the file, where the pod needs one
+  int fence = -1;       // timerfd: when the lease may be over
+  bool leased = false;  // there was a lease
+  bool fenced = false;  // and it was over: the pod's name may be another's, whatever comes
+  Watch fence_watch;
 };
 
 // poll.cc
@@ -214,6 +219,11 @@ void MakePodNamespaces(Pod* pod);
 // False with errno, and what could not be written in `name`.
 bool WriteSysctl(const char* name, const char* value);
 [[noreturn]] void Die(const char* what, const char* object);
+
+// fence.cc. The pod's containers are killed once its node's lease is over, and none starts after
+// that. Dies with a complaint when it cannot.
+void SetUpFence(Pod* pod, int lease);
+bool LeaseIsOver(const Pod* pod);
 
 // keep.cc
 void Keep(Pod* pod, Connection* from, WireReader* request, int* fds, size_t fd_count);

@@ -46,7 +46,8 @@ enum class MessageType : uint32_t {
   kResize = 41,  // rows, columns; of the terminal this connection is attached to -> no reply
   // To a template (mould.h): flags, first id; fd: the new mould's socket -> no reply
   kMould = 50,
-  // To a mould: uid, host name, flags, first id; fds: log, listening socket, [v2 dir to be born in]
+  // To a mould: uid, host name, flags, first id; fds: log, listening socket, [lease],
+  // [v2 dir to be born in]
   // -> no reply, or kRefused; then the conversation is with cluster-init
   kBecome = 51,
 
@@ -89,6 +90,7 @@ enum MouldFlags : uint32_t {
   kPodInNodeIpc = 8,
   kMouldReady = 16,  // kMould: its namespaces are made at once; no sharing then
   kMouldTells = 32,  // kMould: once they are there -> kMoulded
+  kPodLeased = 64,   // kBecome: the pod ends with the lease in the file that comes along
 };
 
 enum ExecFlags : uint32_t { kExecTty = 1, kExecCgroup2 = 2 };

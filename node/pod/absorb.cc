@@ -17,6 +17,8 @@ constexpr int32_t kStartErrorExitCode = 128;
 constexpr int64_t kDefaultGraceSeconds = 30;
 // Of a pod that was replaced while its node was lost: the node is of no use before it has ended.
 constexpr int64_t kReplacedGraceSeconds = 5;
+// A node may run what exists once until its lease is over, which is about that long from now.
+constexpr int64_t kLeaseGraceSeconds = 1;
 
 int64_t Nanoseconds(absl::Duration duration) { return absl::ToInt64Nanoseconds(duration); }
 
@@ -169,6 +171,8 @@ int64_t GraceSeconds(const v1::PodRecord& record) {
   if (record.failing() && record.reason() == kEvicted) {
     grace = std::min(grace, record.eviction_grace_seconds());
   }
+  if (record.failing() && record.reason() == kLeaseLost)
+    grace = std::min(grace, kLeaseGraceSeconds);
   return std::max<int64_t>(0, grace);
 }
 

@@ -109,6 +109,8 @@ void Fail(const std::string& reason, const std::string& message, v1::PodRecord* 
 
 // Reason of a pod that the node ended because it was short of something.
 inline constexpr char kEvicted[] = "Evicted";
+// Reason of a pod that exists once and that the node ended as its lease was about to be over.
+inline constexpr char kLeaseLost[] = "LeaseLost";
 
 // The verbs that bring the containers to an end whose end has begun; kNone while they take their
 // time, or when there are none.

@@ -59,6 +59,11 @@ void PodWorker::Evict(std::string message, absl::Duration grace) {
   eviction_ = Eviction{std::move(message), grace};
 }
 
+void PodWorker::LoseLease() {
+  MutexLock lock(&mutex_);
+  lease_lost_ = true;
+}
+
 bool PodWorker::Finished() const {
   MutexLock lock(&mutex_);
   return finished_;
@@ -94,6 +99,28 @@ void PodWorker::TakeNews(const Moment& now) {
   news_.reset();
   retry_ = false;
   eviction_.reset();
+}
+
+absl::Duration PodWorker::NextLeaseLook() const {
+  if (!world_->stop_unique_at || record_.gone() || IsTerminal(record_.phase()) ||
+      (record_.failing() && record_.reason() == kLeaseLost) || !ExistsOnce(record_)) {
+    return absl::InfiniteDuration();
+  }
+  return world_->stop_unique_at();
+}
+
+void PodWorker::MindLease(const Moment& now) {
+  bool lost = false;
+  {
+    MutexLock lock(&mutex_);
+    lost = std::exchange(lease_lost_, false);
+  }
+  const absl::Duration next = NextLeaseLook();
+  if (next == absl::InfiniteDuration() || (!lost && now.monotonic < next)) return;
+  const std::string message =
+      "the controller did not answer before the node's lease ended: another node may run the pod";
+  Fail(kLeaseLost, message, &record_);
+  if (record_.reason() == kLeaseLost) Emit("Warning", kLeaseLost, message, "");
 }
 
 absl::StatusOr<Observed> PodWorker::Observe() {
@@ -217,6 +244,7 @@ void PodWorker::CheckConfiguration() {
 absl::Duration PodWorker::Round() {
   const Moment now = world_->Now();
   TakeNews(now);
+  MindLease(now);
   absl::StatusOr<Observed> observed = Observe();
   if (!observed.ok()) {
     LOG_WARN("pod {}: cannot look at it: {}", record_.uid(), observed.status().ToString());
@@ -252,7 +280,7 @@ absl::Duration PodWorker::Round() {
     return now.monotonic;
   }
   if (decision.verb == Verb::kNone) {
-    return std::min(decision.look_again_at, now.monotonic + kPeriod);
+    return std::min({decision.look_again_at, now.monotonic + kPeriod, NextLeaseLook()});
   }
   Do(decision, now);
   return now.monotonic;
@@ -305,6 +333,7 @@ void PodWorker::PrepareSandbox(const Moment& now) {
   v1::Pod pod = record_.assignment().pod();
   *pod.mutable_spec() = GrantedSpec(record_);
   absl::StatusOr<SandboxSpec> spec = SandboxSpecOf(pod, world_->resolv_conf());
+  if (spec.ok() && ExistsOnce(record_)) spec->lease_file = world_->lease_file;
   absl::StatusOr<SandboxState> state =
       spec.ok() ? world_->runtime->PrepareSandbox(*spec) : spec.status();
   if (state.ok()) {

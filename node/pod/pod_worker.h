@@ -35,6 +35,10 @@ struct PodWorld {
   std::string node_name;
   std::string host_ip;
   int64_t node_memory = 0;  // bytes
+  // When pods that exist once begin to end, unless the lease goes on until then (CLOCK_BOOTTIME);
+  // empty: never. The file is for their cluster-init; "" = there is none.
+  std::function<absl::Duration()> stop_unique_at = {};
+  std::string lease_file = {};
   // What the node has for pods, as in its status.
   std::map<std::string, std::string> allocatable = {};
   std::function<absl::StatusOr<ImageRecord>(const std::string& name)> find_image;
@@ -81,6 +85,8 @@ class PodWorker {
   // The pod is to end as Failed, Evicted, with at most so much time (whole seconds) for its
   // containers to end by themselves; nothing for one that is on its way out.
   void Evict(std::string message, absl::Duration grace = absl::ZeroDuration());
+  // The node's lease was over: a pod that exists once is to end.
+  void LoseLease();
 
   // Looks, records, does at most one verb. Returns when the next round is due (monotonic): in the
   // past when there is more to do at once, infinite when only a hint can change anything.
@@ -94,6 +100,10 @@ class PodWorker {
 
  private:
   void TakeNews(const Moment& now);
+  // Ends a pod that exists once, when the lease is about to be over: another node may have it then.
+  void MindLease(const Moment& now);
+  // When MindLease may have something to do; infinite for pods that may exist twice.
+  absl::Duration NextLeaseLook() const;
   absl::StatusOr<Observed> Observe();
   void ObserveHooks(Observed* observed);
   // The end of its log as its last words, where its manifest asks for that.
@@ -164,6 +174,7 @@ class PodWorker {
     absl::Duration grace;
   };
   std::optional<Eviction> eviction_ ABSL_GUARDED_BY(mutex_);
+  bool lease_lost_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   v1::PodRecord snapshot_ ABSL_GUARDED_BY(mutex_);
 };

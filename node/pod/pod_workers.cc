@@ -218,6 +218,14 @@ void PodWorkers::Evict(const std::string& uid, const std::string& message, absl:
   Enqueue(uid, &slot->second);
 }
 
+void PodWorkers::LoseLease() {
+  MutexLock lock(&mutex_);
+  for (auto& [uid, slot] : slots_) {
+    slot.worker->LoseLease();
+    Enqueue(uid, &slot);
+  }
+}
+
 void PodWorkers::RetryAll() {
   MutexLock lock(&mutex_);
   for (auto& [uid, slot] : slots_) {

@@ -53,6 +53,8 @@ class PodWorkers {
   // Ends the pod as Failed, reason Evicted, with at most so much of its own grace; nothing for one
   // that is not here or ends already. Does not block.
   void Evict(const std::string& uid, const std::string& message, absl::Duration grace);
+  // The node's lease was over for a while: pods that exist once end. Does not block.
+  void LoseLease();
   // Look at every pod again, hurdles included: images came, the network is up.
   void RetryAll();
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proto/schema/ephemeral.h"
+#include "proto/schema/pod_tuning.h"
 
 namespace cluster::node {
 namespace {
@@ -59,6 +60,20 @@ std::string TargetOf(const v1::PodRecord& record, absl::string_view name) {
     if (container.name() == name) return container.target_container_name();
   }
   return "";
+}
+
+bool ExistsOnce(const v1::PodRecord& record) {
+  const OnDisconnect asked = OnDisconnectOf(record.assignment().pod().metadata());
+  if (asked != OnDisconnect::kUnset) return asked == OnDisconnect::kStop;
+  for (const v1::OwnerReference& owner : record.assignment().pod().metadata().owner_references()) {
+    if (owner.controller() && owner.kind() == "StatefulSet") return true;
+  }
+  for (const v1::Object& object : record.assignment().references()) {
+    for (const int mode : object.persistent_volume_claim().spec().access_modes()) {
+      if (mode == v1::ACCESS_MODE_READ_WRITE_ONCE_POD) return true;
+    }
+  }
+  return false;
 }
 
 bool AnyRuns(const v1::PodRecord& record) {

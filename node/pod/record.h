@@ -27,6 +27,11 @@ constexpr bool IsInitKind(v1::ContainerKind kind) {
 // The container whose processes an ephemeral one is to see; "" for none.
 std::string TargetOf(const v1::PodRecord& record, absl::string_view name);
 
+// The pod must not run on two nodes at a time (law 8), and may be replaced when its node is lost:
+// it is a StatefulSet's, or has a claim that is for one pod, unless its annotation says otherwise
+// (proto/schema/pod_tuning.h).
+bool ExistsOnce(const v1::PodRecord& record);
+
 bool AnyRuns(const v1::PodRecord& record);
 
 // True when the pod is to end and be removed: deletion was asked for, or the controller no longer

@@ -197,6 +197,11 @@ absl::StatusOr<KernelRuntime::Begun> KernelRuntime::BeginInit(const SandboxSpec&
                    OpenAt(AT_FDCWD, directory.init_log(), O_WRONLY | O_CREAT | O_APPEND, 0600));
   InitBecome become{spec.uid,  spec.hostname, FlagsOf(spec), first_id.value_or(0),
                     log.get(), listener.get()};
+  UniqueFd lease;
+  if (!spec.lease_file.empty()) {
+    ASSIGN_OR_RETURN(lease, OpenAt(AT_FDCWD, spec.lease_file, O_RDONLY));
+    become.lease = lease.get();
+  }
   if (in_its_group) become.cgroup2 = birthplace ? birthplace.get() : group->unified_fd();
   RETURN_IF_ERROR(init.Become(become));
   if (!group.has_value()) {

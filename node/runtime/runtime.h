@@ -51,6 +51,9 @@ struct SandboxSpec {
   bool host_ipc = false;
   bool share_process_namespace = false;
   std::vector<std::pair<std::string, std::string>> sysctls;  // name with dots, value
+  // The pod's containers are killed once the lease in this file is over (session/lease_file.h),
+  // also where no agent runs; "" = they are not.
+  std::string lease_file;
 };
 
 struct SandboxState {

@@ -122,6 +122,7 @@ void Session::SendHello() {
   for (const v1::ImageReport& report : node_.unpacked()) hello->add_archives(report.archive());
   *hello->mutable_facts() = parts_.facts();
   sent_facts_ = hello->facts().status().SerializeAsString();
+  hello_sent_ = parts_.clock->Monotonic();
   stream_->Send(std::move(message));
 }
 
@@ -198,7 +199,11 @@ void Session::HandleWelcome(const v1::Welcome& welcome) {
   {
     MutexLock lock(&mutex_);
     lease_.Begin(ttl_);
+    // The hello is the first sign of life of the session, and no assignment comes before its
+    // answer.
+    lease_.Sent(0, hello_sent_);
   }
+  ExtendLease(0);
   LOG_INFO("session {} with {}: term {}, pods {}", welcome.session(), options_.controller,
            welcome.term(), welcome.pod_cidr());
   ApplyNetwork(true, false);
@@ -236,8 +241,21 @@ void Session::SendBeat() {
 
 void Session::HandleBeatAck(const v1::BeatAck& ack) {
   last_heard_ = parts_.clock->Monotonic();
-  MutexLock lock(&mutex_);
-  lease_.Acknowledged(ack.sequence());
+  ExtendLease(ack.sequence());
+}
+
+void Session::ExtendLease(int64_t sequence) {
+  absl::Duration end;
+  {
+    MutexLock lock(&mutex_);
+    lease_.Acknowledged(sequence);
+    end = lease_.end();
+  }
+  if (end == -absl::InfiniteDuration()) return;
+  // Before the new lease holds: nothing of the old one starts again.
+  if (parts_.lease->HasLapsed(parts_.clock->Monotonic())) parts_.workers->LoseLease();
+  const absl::Status kept = parts_.lease->Extend(end, ttl_);
+  if (!kept.ok()) LOG_ERROR("pods that exist once will end: {}", kept.ToString());
 }
 
 absl::Status Session::KeepNode() {

@@ -21,6 +21,7 @@
 #include "node/pod/record_store.h"
 #include "node/session/attach_stream.h"
 #include "node/session/image_archives.h"
+#include "node/session/lease_file.h"
 #include "node/session/reconnect.h"
 #include "node/session/session_lease.h"
 #include "node/session/status_outbox.h"
@@ -34,6 +35,8 @@ struct SessionParts {
   StatusOutbox* outbox = nullptr;
   ImageArchives* archives = nullptr;
   const Clock* clock = nullptr;
+  // Where pods look until when the node counts as alive.
+  LeaseFile* lease = nullptr;
   std::function<v1::Node()> facts;
   // The node's range of pod addresses and the cluster's; from the first Welcome on.
   std::function<absl::Status(const std::string& pod_cidr, const std::string& cluster_cidr)>
@@ -84,6 +87,9 @@ class Session {
   void Handle(v1::ControllerMessage message);
   void HandleWelcome(const v1::Welcome& welcome);
   void HandleAssignments(v1::Assignments assignments);
+  // A message that was sent then was answered: the controller counts the node as alive from then
+  // on.
+  void ExtendLease(int64_t sequence);
   void HandleBeatAck(const v1::BeatAck& ack);
   void Ended(const absl::Status& status);
   void Break(const std::string& why);
@@ -112,6 +118,7 @@ class Session {
   absl::Duration beat_;
   absl::Duration ttl_;
   absl::Duration last_heard_;
+  absl::Duration hello_sent_;
   int64_t beat_sequence_ = 0;
   int64_t batch_sequence_ = 0;
   int64_t unacknowledged_ = 0;  // batches

@@ -17,6 +17,7 @@ namespace {
 constexpr char kOomPolicy[] = "cluster.v1/oom-policy";
 constexpr char kIoWeight[] = "cluster.v1/io-weight";
 constexpr char kIoMax[] = "cluster.v1/io-max";
+constexpr char kOnDisconnect[] = "cluster.v1/on-disconnect";
 constexpr char kBoottime[] = "cluster.v1/time-offset-boottime";
 constexpr char kMonotonic[] = "cluster.v1/time-offset-monotonic";
 constexpr int64_t kMostWeight = 10000;
@@ -89,11 +90,18 @@ std::string Read(const std::string& key, const std::string& value, PodTuning* tu
     }
     return absl::StrCat("\"", value, "\" is no weight; use 1 to ", kMostWeight);
   }
+  if (key == kOnDisconnect) {
+    tuning->on_disconnect = value == "stop"   ? OnDisconnect::kStop
+                            : value == "keep" ? OnDisconnect::kKeep
+                                              : OnDisconnect::kUnset;
+    if (tuning->on_disconnect != OnDisconnect::kUnset) return "";
+    return absl::StrCat("\"", value, "\" says nothing; use stop or keep");
+  }
   if (key == kIoMax) return ReadIoMax(value, tuning);
   if (key == kBoottime) return ReadOffset(value, &tuning->boottime_offset);
   if (key == kMonotonic) return ReadOffset(value, &tuning->monotonic_offset);
   return "there is no such annotation; there are cluster.v1/io-max, cluster.v1/io-weight, "
-         "cluster.v1/oom-policy, cluster.v1/time-offset-boottime and "
+         "cluster.v1/on-disconnect, cluster.v1/oom-policy, cluster.v1/time-offset-boottime and "
          "cluster.v1/time-offset-monotonic";
 }
 
@@ -116,6 +124,13 @@ std::vector<std::pair<std::string, std::string>> ReadAll(const v1::ObjectMeta& m
 std::vector<std::pair<std::string, std::string>> TuningProblems(const v1::ObjectMeta& meta) {
   PodTuning tuning;
   return ReadAll(meta, &tuning);
+}
+
+OnDisconnect OnDisconnectOf(const v1::ObjectMeta& meta) {
+  PodTuning tuning;
+  const auto annotation = meta.annotations().find(kOnDisconnect);
+  if (annotation != meta.annotations().end()) Read(kOnDisconnect, annotation->second, &tuning);
+  return tuning.on_disconnect;
 }
 
 absl::StatusOr<PodTuning> ParseTuning(const v1::ObjectMeta& meta) {

@@ -6,6 +6,10 @@
 //     The pod's share of a busy disk; without one it has 100.
 //   cluster.v1/io-max: /dev/sda rbps=10Mi wbps=5Mi; 8:16 riops=100 wiops=50
 //     Most that the pod may do on a disk: bytes and operations, read and written, per second.
+//   cluster.v1/on-disconnect: stop | keep
+//     What becomes of the pod when its node loses the controller. stop, the default of what exists
+//     once (pods of StatefulSets, with claims for one pod): it ends, so that another node may have
+//     it. keep: it runs on, and is replaced only by that node.
 //   cluster.v1/time-offset-boottime, cluster.v1/time-offset-monotonic: 0 to 1000000000
 //     Seconds that these clocks of its containers are ahead of the node's. time_namespaces(7)
 #pragma once
@@ -33,7 +37,10 @@ struct DiskTuning {
   friend bool operator==(const DiskTuning&, const DiskTuning&) = default;
 };
 
+enum class OnDisconnect { kUnset, kStop, kKeep };
+
 struct PodTuning {
+  OnDisconnect on_disconnect = OnDisconnect::kUnset;
   bool oom_kills_process_alone = false;
   int64_t io_weight = 0;  // 0 = not set
   std::vector<DiskTuning> disks;
@@ -44,6 +51,9 @@ struct PodTuning {
 
 // What is wrong with each annotation below kTuningPrefix: its key and one sentence. Sorted by key.
 std::vector<std::pair<std::string, std::string>> TuningProblems(const v1::ObjectMeta& meta);
+
+// Of metadata that was validated.
+OnDisconnect OnDisconnectOf(const v1::ObjectMeta& meta);
 
 // InvalidArgument with the first of these problems.
 absl::StatusOr<PodTuning> ParseTuning(const v1::ObjectMeta& meta);

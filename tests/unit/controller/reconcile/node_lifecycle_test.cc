@@ -1,5 +1,6 @@
 #include "controller/reconcile/node_lifecycle.h"
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
 #include "controller/reconcile/conditions.h"
@@ -9,9 +10,11 @@
 namespace cluster::controller {
 namespace {
 
+using domain::DaemonSet;
 using domain::Node;
 using domain::Pod;
 using domain::ReplicaSet;
+using domain::StatefulSet;
 using domain::World;
 
 const absl::Time kNow = absl::FromUnixSeconds(10'000);
@@ -67,6 +70,61 @@ TEST_F(NodeLifecycle, PodsOfALostNodeAreGivenUpForReplacement) {
   EXPECT_EQ(pod.status().reason(), "NodeLost");
   EXPECT_FALSE(IsTrue(pod.status().conditions(), "Ready"));
   EXPECT_TRUE(Pass(Contact::kLost).empty());
+}
+
+TEST_F(NodeLifecycle, Law8ANameIsFreeOnceTheLeaseIsOver) {
+  const v1::Object set = StatefulSet("db");
+  world_.Put(Serving("db-0").OwnedBy(set));
+  world_.Put(Serving("db-1").OwnedBy(set).Deleting());
+  Pass(Contact::kUnknown);
+  EXPECT_NE(world_.Find("pods/default/db-0"), nullptr);
+  const Changes lost = Pass(Contact::kLost);
+  EXPECT_EQ(world_.Find("pods/default/db-0"), nullptr);
+  EXPECT_EQ(world_.Find("pods/default/db-1"), nullptr);
+  EXPECT_EQ(lost.events.back().reason, "NodeLost");
+}
+
+TEST_F(NodeLifecycle, Law8ANameIsNotFreeWhileTheBrakeHoldsReplacementsBack) {
+  for (int i = 2; i <= 12; ++i) {
+    world_.Put(Node(absl::StrCat("n", i)));
+    contacts_[absl::StrCat("n", i)] = {Contact::kLost, absl::Seconds(50)};
+  }
+  world_.Put(Serving("db-0").OwnedBy(StatefulSet("db")));
+  Pass(Contact::kLost);
+  EXPECT_NE(world_.Find("pods/default/db-0"), nullptr);
+  EXPECT_FALSE(IsTrue(world_.PodNamed("db-0").status().conditions(), "Ready"));
+}
+
+TEST_F(NodeLifecycle, Law8ADeletedNodesNamesAreFreeOnlyAfterAWhile) {
+  Pod pod = Serving("db-0").OwnedBy(StatefulSet("db"));
+  pod.message().mutable_status()->mutable_start_time()->set_seconds(1);
+  world_.Put(pod);
+  world_.Remove("nodes/n1");
+  Pass(Contact::kUnknown);
+  EXPECT_EQ(world_.PodNamed("db-0").status().reason(), "NodeDeleted");
+  const absl::Time free = kNow + absl::Seconds(30) + kUniqueAfterNode;
+  EXPECT_EQ(Pass(Contact::kUnknown).wake_at, free);
+  EXPECT_NE(world_.Find("pods/default/db-0"), nullptr);
+  world_.Commit(ReconcileNodes(world_.view(), {free, absl::Seconds(60), &contacts_, &brake_}));
+  EXPECT_EQ(world_.Find("pods/default/db-0"), nullptr);
+}
+
+TEST_F(NodeLifecycle, Law8_APodThatIsKeptIsNotReplaced) {
+  world_.Put(
+      Serving("db-0").OwnedBy(StatefulSet("db")).Annotation("cluster.v1/on-disconnect", "keep"));
+  Pass(Contact::kLost);
+  EXPECT_FALSE(world_.PodNamed("db-0").metadata().has_deletion_timestamp());
+  Pass(Contact::kReady);
+  EXPECT_TRUE(IsTrue(world_.PodNamed("db-0").status().conditions(), "Ready"));
+}
+
+TEST_F(NodeLifecycle, DaemonPodsWaitForTheirNode) {
+  world_.Put(Serving("log-1").OwnedBy(DaemonSet("log")));
+  Pass(Contact::kLost);
+  EXPECT_FALSE(world_.PodNamed("log-1").metadata().has_deletion_timestamp());
+  EXPECT_FALSE(IsTrue(world_.PodNamed("log-1").status().conditions(), "Ready"));
+  Pass(Contact::kReady);
+  EXPECT_TRUE(IsTrue(world_.PodNamed("log-1").status().conditions(), "Ready"));
 }
 
 TEST_F(NodeLifecycle, PodsThatNobodyWouldReplaceWaitForTheNode) {
