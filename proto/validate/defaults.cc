@@ -271,6 +271,12 @@ void DefaultNamespace(v1::Namespace* name_space) {
   (*name_space->mutable_metadata()->mutable_labels())["kubernetes.io/metadata.name"] = name;
 }
 
+void DefaultPriorityClass(v1::PriorityClass* priority_class) {
+  if (priority_class->preemption_policy() == v1::PREEMPTION_POLICY_UNSPECIFIED) {
+    priority_class->set_preemption_policy(v1::PREEMPTION_POLICY_PREEMPT_LOWER_PRIORITY);
+  }
+}
+
 void SetTypeMeta(v1::Object* object) {
   const Kind& kind = KindOf(*object);
   google::protobuf::Message* inner = MutableInner(object);
@@ -311,6 +317,9 @@ void SetDefaults(v1::Object* object) {
     case v1::Object::kPersistentVolumeClaim:
       DefaultClaim(object->mutable_persistent_volume_claim());
       break;
+    case v1::Object::kPriorityClass:
+      DefaultPriorityClass(object->mutable_priority_class());
+      break;
     case v1::Object::kConfigMap:
     case v1::Object::kNode:
     case v1::Object::kEvent:
@@ -319,7 +328,6 @@ void SetDefaults(v1::Object* object) {
     case v1::Object::kCronJob:
     case v1::Object::kPodDisruptionBudget:
     case v1::Object::kHorizontalPodAutoscaler:
-    case v1::Object::kPriorityClass:
     case v1::Object::kLimitRange:
     case v1::Object::kResourceQuota:
     case v1::Object::OBJECT_NOT_SET:

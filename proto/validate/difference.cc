@@ -39,7 +39,49 @@ std::string InsideOf(const Message& a, const Message& b, const FieldDescriptor& 
   return name;
 }
 
+void Collect(const Message& a, const Message& b, const std::string& prefix, size_t most,
+             std::vector<std::string>* found);
+
+// Goes into messages; lists of one length are compared item by item.
+void CollectInside(const Message& a, const Message& b, const FieldDescriptor& field,
+                   const std::string& path, size_t most, std::vector<std::string>* found) {
+  const auto* reflection = a.GetReflection();
+  const bool is_message = !field.is_map() && field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+  if (is_message && !field.is_repeated() && reflection->HasField(a, &field) &&
+      reflection->HasField(b, &field)) {
+    return Collect(reflection->GetMessage(a, &field), reflection->GetMessage(b, &field),
+                   absl::StrCat(path, "."), most, found);
+  }
+  const int size = field.is_repeated() ? reflection->FieldSize(a, &field) : 0;
+  if (!is_message || !field.is_repeated() || size != reflection->FieldSize(b, &field)) {
+    found->push_back(path);
+    return;
+  }
+  for (int i = 0; i < size; ++i) {
+    Collect(reflection->GetRepeatedMessage(a, &field, i),
+            reflection->GetRepeatedMessage(b, &field, i), absl::StrCat(path, "[", i, "]."), most,
+            found);
+  }
+}
+
+void Collect(const Message& a, const Message& b, const std::string& prefix, size_t most,
+             std::vector<std::string>* found) {
+  const auto* descriptor = a.GetDescriptor();
+  for (int i = 0; i < descriptor->field_count() && found->size() < most; ++i) {
+    const FieldDescriptor& field = *descriptor->field(i);
+    if (SameField(a, b, field)) continue;
+    CollectInside(a, b, field, absl::StrCat(prefix, field.json_name()), most, found);
+  }
+}
+
 }  // namespace
+
+std::vector<std::string> Differences(const Message& a, const Message& b, size_t most) {
+  std::vector<std::string> found;
+  Collect(a, b, "", most, &found);
+  if (found.size() > most) found.resize(most);
+  return found;
+}
 
 std::string FirstDifference(const Message& a, const Message& b) {
   const auto* descriptor = a.GetDescriptor();

@@ -128,6 +128,10 @@ void CheckSelector(const v1::LabelSelector& selector, const Path& path, Findings
     findings->Add(path,
                   "the selector selects nothing; set matchLabels to the labels of the template");
   }
+  CheckSelectorForm(selector, path, findings);
+}
+
+void CheckSelectorForm(const v1::LabelSelector& selector, const Path& path, Findings* findings) {
   CheckLabels(selector.match_labels(), path / "matchLabels", findings);
   for (int i = 0; i < selector.match_expressions_size(); ++i) {
     CheckRequirement(selector.match_expressions(i), (path / "matchExpressions").At(i), findings);

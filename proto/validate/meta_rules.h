@@ -13,7 +13,9 @@ void CheckMeta(const Kind& kind, const v1::ObjectMeta& meta, Findings* findings)
 void CheckLabels(const StringMap& labels, const Path& path, Findings* findings);
 void CheckAnnotations(const StringMap& annotations, const Path& path, Findings* findings);
 
-// A selector that selects something, and well-formed.
+// A selector that is well-formed, whether it selects something or not.
+void CheckSelectorForm(const v1::LabelSelector& selector, const Path& path, Findings* findings);
+// The same, and it selects something.
 void CheckSelector(const v1::LabelSelector& selector, const Path& path, Findings* findings);
 
 }  // namespace cluster

@@ -11,6 +11,7 @@
 #include "proto/schema/enum_text.h"
 #include "proto/schema/ephemeral.h"
 #include "proto/schema/pod_resources.h"
+#include "proto/validate/affinity_rules.h"
 #include "proto/validate/meta_rules.h"
 #include "proto/validate/name_rules.h"
 #include "proto/validate/probe_rules.h"
@@ -192,6 +193,12 @@ void CheckPlacement(const v1::PodSpec& spec, const Path& path, Findings* finding
   }
   for (int i = 0; i < spec.tolerations_size(); ++i) {
     CheckToleration(spec.tolerations(i), (path / "tolerations").At(i), findings);
+  }
+  CheckAffinity(spec.affinity(), path / "affinity", findings);
+  CheckSpreadConstraints(spec, path / "topologySpreadConstraints", findings);
+  if (!spec.priority_class_name().empty()) {
+    findings->AddProblem(path / "priorityClassName",
+                         DnsSubdomainProblem(spec.priority_class_name()));
   }
   if (!spec.scheduler_name().empty() && spec.scheduler_name() != "default-scheduler") {
     findings->Add(

@@ -8,6 +8,7 @@
 #include "proto/validate/difference.h"
 #include "proto/validate/findings.h"
 #include "proto/validate/name_rules.h"
+#include "proto/validate/policy_rules.h"
 #include "proto/validate/resize_rules.h"
 #include "proto/validate/validate.h"
 #include "proto/validate/volume_rules.h"
@@ -203,6 +204,9 @@ std::vector<FieldError> ValidateUpdate(const v1::Object& before, const v1::Objec
       CheckClaimKept(before.persistent_volume_claim().spec(),
                      after.persistent_volume_claim().spec(), &findings);
       break;
+    case v1::Object::kPriorityClass:
+      CheckPriorityClassKept(before.priority_class(), after.priority_class(), &findings);
+      break;
     case v1::Object::kNamespace:
     case v1::Object::kNode:
     case v1::Object::kEvent:
@@ -210,7 +214,6 @@ std::vector<FieldError> ValidateUpdate(const v1::Object& before, const v1::Objec
     case v1::Object::kCronJob:
     case v1::Object::kPodDisruptionBudget:
     case v1::Object::kHorizontalPodAutoscaler:
-    case v1::Object::kPriorityClass:
     case v1::Object::kLimitRange:
     case v1::Object::kResourceQuota:
     case v1::Object::OBJECT_NOT_SET:

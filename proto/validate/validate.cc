@@ -4,6 +4,7 @@
 #include "proto/validate/findings.h"
 #include "proto/validate/meta_rules.h"
 #include "proto/validate/pod_rules.h"
+#include "proto/validate/policy_rules.h"
 #include "proto/validate/resource_rules.h"
 #include "proto/validate/volume_rules.h"
 #include "proto/validate/workload_rules.h"
@@ -46,14 +47,18 @@ std::vector<FieldError> Validate(const v1::Object& object) {
     case v1::Object::kPersistentVolumeClaim:
       CheckClaim(object.persistent_volume_claim().spec(), Path("spec"), &findings);
       break;
+    case v1::Object::kPodDisruptionBudget:
+      CheckBudget(object.pod_disruption_budget().spec(), &findings);
+      break;
+    case v1::Object::kPriorityClass:
+      CheckPriorityClass(object.priority_class(), &findings);
+      break;
     case v1::Object::kNamespace:
     case v1::Object::kEvent:
     case v1::Object::kControllerRevision:
     case v1::Object::kJob:
     case v1::Object::kCronJob:
-    case v1::Object::kPodDisruptionBudget:
     case v1::Object::kHorizontalPodAutoscaler:
-    case v1::Object::kPriorityClass:
     case v1::Object::kLimitRange:
     case v1::Object::kResourceQuota:
     case v1::Object::OBJECT_NOT_SET:
