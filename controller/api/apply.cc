@@ -11,6 +11,7 @@
 #include "controller/object/claims.h"
 #include "controller/object/object_fields.h"
 #include "controller/reconcile/pod_state.h"
+#include "controller/reconcile/priority.h"
 #include "proto/schema/kinds.h"
 #include "proto/validate/validate.h"
 
@@ -65,6 +66,7 @@ class Planner {
   absl::StatusOr<ApplyPlan> Run() {
     RETURN_IF_ERROR(CheckLimits(request_));
     for (int i = 0; i < request_.objects_size(); ++i) RETURN_IF_ERROR(Prepare(i));
+    AdmitPriorities();
     if (!violations_.empty()) return InvalidObjects(violations_);
     for (size_t i = 0; i < items_.size(); ++i) RETURN_IF_ERROR(CheckNamespace(items_[i]));
     for (Item& item : items_) Finish(&item);
@@ -181,6 +183,28 @@ class Planner {
     if (!keys_.insert(key).second) {
       Violate(index, "metadata.name",
               absl::StrCat(DisplayName(item.object), " is in the request twice: keep one of them"));
+    }
+  }
+
+  // Classes of the request itself count, wherever they stand in it.
+  void AdmitPriorities() {
+    PriorityClasses classes = cache_.Read([](const View& view) { return PriorityClasses(view); });
+    for (const Item& item : items_) {
+      if (item.object.has_priority_class()) classes.Put(item.object.priority_class());
+    }
+    for (size_t i = 0; i < items_.size(); ++i) {
+      v1::Object& object = items_[i].object;
+      if (object.has_pod() && items_[i].before == nullptr) {
+        auto [field, message] = classes.Admit(object.mutable_pod()->mutable_spec());
+        if (!message.empty()) {
+          Violate(static_cast<int>(i), absl::StrCat("spec.", field), std::move(message));
+        }
+      }
+      if (!object.priority_class().global_default()) continue;
+      const std::string other = classes.OtherDefault(Meta(object).name());
+      if (other.empty()) continue;
+      Violate(static_cast<int>(i), "globalDefault",
+              absl::StrCat(other, " is the default already; take it off there first"));
     }
   }
 

@@ -72,13 +72,43 @@ bool SpecChanged(const v1::Object& before, const v1::Object& after) {
                                      new_inner.GetReflection()->GetMessage(new_inner, spec));
 }
 
+namespace {
+
+// The same taint counts from when it was first there.
+void KeepTaintTimes(const v1::NodeSpec& before, v1::NodeSpec* after) {
+  for (v1::Taint& taint : *after->mutable_taints()) {
+    if (taint.has_time_added()) continue;
+    for (const v1::Taint& old : before.taints()) {
+      if (old.key() != taint.key() || old.effect() != taint.effect() || !old.has_time_added()) {
+        continue;
+      }
+      *taint.mutable_time_added() = old.time_added();
+    }
+  }
+}
+
+// As it was computed when the pod was made.
+void KeepPriority(const v1::PodSpec& before, v1::PodSpec* after) {
+  if (after->priority_class_name().empty()) {
+    after->set_priority_class_name(before.priority_class_name());
+  }
+  if (!after->has_priority() && before.has_priority()) after->set_priority(before.priority());
+  if (after->preemption_policy() == v1::PREEMPTION_POLICY_UNSPECIFIED) {
+    after->set_preemption_policy(before.preemption_policy());
+  }
+}
+
+}  // namespace
+
 void KeepSystemSpec(const v1::Object& before, v1::Object* after) {
   if (before.has_node()) {
+    KeepTaintTimes(before.node().spec(), after->mutable_node()->mutable_spec());
     if (before.node().spec().pod_cidr().empty()) return;
     after->mutable_node()->mutable_spec()->set_pod_cidr(before.node().spec().pod_cidr());
   } else if (before.has_pod()) {
     v1::PodSpec* spec = after->mutable_pod()->mutable_spec();
     if (spec->node_name().empty()) spec->set_node_name(before.pod().spec().node_name());
+    KeepPriority(before.pod().spec(), spec);
     // They came over a call of their own; no manifest has to know of them.
     if (spec->ephemeral_containers().empty()) {
       *spec->mutable_ephemeral_containers() = before.pod().spec().ephemeral_containers();

@@ -19,8 +19,8 @@ void CopyStatus(const v1::Object& from, v1::Object* to);
 // Whether the spec fields differ; kinds without spec never do.
 bool SpecChanged(const v1::Object& before, const v1::Object& after);
 
-// What the system wrote into the spec: the range of a node, the node of a pod (unless the manifest
-// names one).
+// What the system wrote into the spec: the range of a node and since when it has its taints, the
+// node of a pod (unless the manifest names one) and its priority.
 void KeepSystemSpec(const v1::Object& before, v1::Object* after);
 // What a declaration leaves to the controllers when it does not say it: replicas, owners,
 // finalizers, annotations below *.kubernetes.io.

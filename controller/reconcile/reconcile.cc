@@ -7,11 +7,14 @@
 
 #include "controller/reconcile/claims.h"
 #include "controller/reconcile/daemon_set.h"
+#include "controller/reconcile/disruption.h"
 #include "controller/reconcile/garbage.h"
 #include "controller/reconcile/namespaces.h"
+#include "controller/reconcile/priority.h"
 #include "controller/reconcile/replicas.h"
 #include "controller/reconcile/rollout.h"
 #include "controller/reconcile/stateful_set.h"
+#include "controller/reconcile/taint_eviction.h"
 
 namespace cluster::controller {
 namespace {
@@ -29,11 +32,14 @@ Changes Reconcile(const View& view, const ReconcileInputs& inputs) {
   MergeChanges(ReconcileGarbage(view, inputs.now), &changes);
   MergeChanges(ReconcileNodes(view, {inputs.now, inputs.monotonic, inputs.contacts, inputs.brake}),
                &changes);
+  MergeChanges(ReconcileTaints(view, inputs.now), &changes);
   MergeChanges(ReconcileClaims(view, inputs.now), &changes);
   MergeChanges(ReconcileRollouts(view, KeysOf(changes), inputs.now, inputs.random), &changes);
   MergeChanges(ReconcileReplicas(view, KeysOf(changes), inputs.now, inputs.random), &changes);
   MergeChanges(ReconcileStatefulSets(view, KeysOf(changes), inputs.now, inputs.random), &changes);
   MergeChanges(ReconcileDaemonSets(view, KeysOf(changes), inputs.now, inputs.random), &changes);
+  MergeChanges(ReconcileBudgets(view, inputs.now), &changes);
+  AdmitPriorities(view, &changes);
   return changes;
 }
 

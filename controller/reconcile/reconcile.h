@@ -21,9 +21,9 @@ struct ReconcileInputs {
   Random* random = nullptr;                // never nullptr in a call
 };
 
-// The laws in order: namespaces and garbage, nodes, claims, rollouts, replicas, stateful sets,
-// daemon sets. Where two want to write one object, the earlier one does and the later one follows
-// in the next pass.
+// The laws in order: namespaces and garbage, nodes, taints, claims, rollouts, replicas, stateful
+// sets, daemon sets, budgets. Pods that come of them get their priority last. Where two want to
+// write one object, the earlier one does and the later one follows in the next pass.
 Changes Reconcile(const View& view, const ReconcileInputs& inputs);
 
 }  // namespace cluster::controller

@@ -1,0 +1,104 @@
+#include "controller/reconcile/priority.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+#include "proto/schema/enum_text.h"
+#include "proto/schema/system_priorities.h"
+
+namespace cluster::controller {
+namespace {
+
+constexpr absl::string_view kPriorityAdmission = "priority-admission";
+
+EventNote FailedCreate(const View& view, const v1::ObjectMeta& pod, const std::string& problem) {
+  const v1::OwnerReference* owner = ControllerOf(pod);
+  const EntryPtr entry = owner == nullptr ? nullptr : view.FindUid(owner->uid());
+  const std::string message =
+      absl::StrCat("Error creating: pods \"", pod.name(), "\" is forbidden: ", problem);
+  if (entry != nullptr) {
+    return MakeEvent(entry->object, "Warning", "FailedCreate", message, kPriorityAdmission);
+  }
+  v1::Object named;
+  *named.mutable_pod()->mutable_metadata() = pod;
+  return MakeEvent(named, "Warning", "FailedCreate", message, kPriorityAdmission);
+}
+
+}  // namespace
+
+PriorityClasses::PriorityClasses(const View& view) {
+  for (const SystemPriority& each : kSystemPriorities) {
+    v1::PriorityClass made;
+    made.mutable_metadata()->set_name(std::string(each.name));
+    made.set_value(each.value);
+    made.set_preemption_policy(v1::PREEMPTION_POLICY_PREEMPT_LOWER_PRIORITY);
+    Put(made);
+  }
+  for (const auto& [key, entry] : view.All(v1::Object::kPriorityClass)) {
+    Put(entry->object.priority_class());
+  }
+}
+
+void PriorityClasses::Put(const v1::PriorityClass& priority_class) {
+  classes_[priority_class.metadata().name()] = priority_class;
+}
+
+std::string PriorityClasses::OtherDefault(const std::string& name) const {
+  const v1::PriorityClass* found = nullptr;
+  for (const auto& [each, priority_class] : classes_) {
+    if (!priority_class.global_default() || each == name) continue;
+    // Two can only come about side by side; the lower does less harm.
+    if (found == nullptr || priority_class.value() < found->value()) found = &priority_class;
+  }
+  return found == nullptr ? "" : found->metadata().name();
+}
+
+PriorityClasses::Problem PriorityClasses::Admit(v1::PodSpec* spec) const {
+  if (spec->priority_class_name().empty()) spec->set_priority_class_name(OtherDefault(""));
+  const std::string& name = spec->priority_class_name();
+  int32_t value = 0;
+  v1::PreemptionPolicy policy = v1::PREEMPTION_POLICY_PREEMPT_LOWER_PRIORITY;
+  if (!name.empty()) {
+    const auto found = classes_.find(name);
+    if (found == classes_.end()) {
+      return {"priorityClassName",
+              absl::StrCat("no PriorityClass with name ", name, " was found; create it first")};
+    }
+    value = found->second.value();
+    if (found->second.preemption_policy() != v1::PREEMPTION_POLICY_UNSPECIFIED) {
+      policy = found->second.preemption_policy();
+    }
+  }
+  if (spec->has_priority() && spec->priority() != value) {
+    return {"priority", absl::StrCat("the pod's class makes it ", value,
+                                     "; remove the field, or name a class of that priority")};
+  }
+  if (spec->preemption_policy() != v1::PREEMPTION_POLICY_UNSPECIFIED &&
+      spec->preemption_policy() != policy) {
+    return {"preemptionPolicy", absl::StrCat("the pod's class makes it ", EnumText(policy),
+                                             "; remove the field, or name another class")};
+  }
+  spec->set_priority(value);
+  spec->set_preemption_policy(policy);
+  return {};
+}
+
+void AdmitPriorities(const View& view, Changes* changes) {
+  const auto is_new_pod = [](const Write& write) {
+    return write.expected == 0 && write.put.has_value() && write.put->has_pod();
+  };
+  if (std::none_of(changes->writes.begin(), changes->writes.end(), is_new_pod)) return;
+  const PriorityClasses classes(view);
+  std::erase_if(changes->writes, [&](Write& write) {
+    if (!is_new_pod(write)) return false;
+    v1::Pod* pod = write.put->mutable_pod();
+    const PriorityClasses::Problem problem = classes.Admit(pod->mutable_spec());
+    if (problem.message.empty()) return false;
+    changes->events.push_back(FailedCreate(view, pod->metadata(), problem.message));
+    return true;
+  });
+}
+
+}  // namespace cluster::controller
