@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "controller/object/object_fields.h"
-#include "controller/scheduler/scheduler.h"
 
 namespace cluster::controller {
 namespace {
@@ -65,6 +64,7 @@ absl::StatusOr<std::unique_ptr<Loop>> Loop::Start(Parts parts, LoopOptions optio
 Loop::Loop(Parts parts, LoopOptions options)
     : parts_(std::move(parts)),
       options_(options),
+      scheduler_(options.scheduler),
       brake_(options.i_am_not_partitioned),
       random_(options.seed) {}
 
@@ -76,6 +76,7 @@ void Loop::Wake() {
 
 absl::Status Loop::Follow() {
   view_ = parts_.cache->Snapshot();
+  scheduler_.Reset();
   ASSIGN_OR_RETURN(watch_, parts_.cache->Watch({}, view_.revision(), [this] { Wake(); }));
   return absl::OkStatus();
 }
@@ -88,6 +89,7 @@ absl::Status Loop::Look() {
     if (taken->empty()) break;
     for (const ChangesPtr& changes : *taken) {
       for (const Change& change : changes->items) {
+        scheduler_.Note(change.before, change.after);
         if (change.after != nullptr) {
           view_.Put(change.after);
         } else {
@@ -123,7 +125,7 @@ void Loop::Pass() {
   const NodeContacts contacts = parts_.contacts();
   Changes changes =
       Reconcile(view_, {now, parts_.clock->Monotonic(), &contacts, &brake_, &random_});
-  MergeChanges(PlanChanges(view_, ComputePlan(view_, {}, now), now), &changes);
+  MergeChanges(PlanChanges(view_, scheduler_.Compute(view_, now), now), &changes);
   passing_ = true;
   writes_ = std::move(changes.writes);
   notes_ = std::move(changes.events);

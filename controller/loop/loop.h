@@ -16,6 +16,7 @@
 #include "controller/cache/cache.h"
 #include "controller/events/event_recorder.h"
 #include "controller/reconcile/reconcile.h"
+#include "controller/scheduler/scheduler.h"
 #include "controller/store/store.h"
 
 namespace cluster::controller {
@@ -26,6 +27,7 @@ struct LoopOptions {
   // A lost hint costs one period (law 3).
   absl::Duration period = absl::Seconds(5);
   bool i_am_not_partitioned = false;
+  SchedulerOptions scheduler;
   // Of names and uids; another one at each start.
   uint64_t seed = (uint64_t{std::random_device{}()} << 32) | std::random_device{}();
 };
@@ -71,6 +73,7 @@ class Loop {
 
   // On the strand.
   View view_;
+  Scheduler scheduler_;
   std::unique_ptr<CacheWatch> watch_;
   LossBrake brake_;
   Random random_;

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-#include "controller/object/node_choice.h"
+#include "controller/scheduler/node_match.h"
 #include "controller/scheduler/taints.h"
 #include "proto/schema/resource_names.h"
 #include "proto/schema/scalars.h"
@@ -15,26 +15,8 @@
 namespace cluster::controller {
 namespace {
 
-constexpr absl::string_view kCordonTaint = "node.kubernetes.io/unschedulable";
 // Node names listed per reason; the rest is counted.
 constexpr size_t kNamesPerReason = 3;
-
-bool IsCordonedFor(const v1::PodSpec& spec, const v1::Node& node) {
-  if (!node.spec().unschedulable()) return false;
-  v1::Taint cordon;
-  cordon.set_key(std::string(kCordonTaint));
-  cordon.set_effect(v1::TAINT_EFFECT_NO_SCHEDULE);
-  return !Tolerates(spec, cordon);
-}
-
-bool MatchesSelector(const v1::PodSpec& spec, const v1::Node& node) {
-  const auto& labels = node.metadata().labels();
-  for (const auto& [key, value] : spec.node_selector()) {
-    const auto label = labels.find(key);
-    if (label == labels.end() || label->second != value) return false;
-  }
-  return true;
-}
 
 const HostPort* TakenPort(const PodRequest& request, const NodeUsage& node) {
   for (const HostPort& wanted : request.ports) {
@@ -75,27 +57,34 @@ bool HasOthers(const PodRequest& request, const NodeUsage& node) {
 
 bool HasPodSlot(const NodeUsage& node) { return node.pods < node.allocatable_pods; }
 
+void AddLack(const std::string& resource, const std::string& lacking, int64_t amount,
+             std::vector<Rejection>* found) {
+  found->push_back({absl::StrCat("Insufficient ", resource), lacking, amount,
+                    absl::StrCat("free ", lacking, " of ", resource,
+                                 " on the node, or lower the request by as much")});
+}
+
 void AddResourceRejections(const PodRequest& request, const NodeUsage& node,
                            std::vector<Rejection>* found) {
   if (const int64_t lacking = LackingCpu(request, node); lacking > 0) {
-    found->push_back({"Insufficient cpu", FormatMilli(lacking), lacking});
+    AddLack("cpu", FormatMilli(lacking), lacking, found);
   }
   if (const int64_t lacking = LackingMemory(request, node); lacking > 0) {
-    found->push_back({"Insufficient memory", FormatBytes(lacking), lacking});
+    AddLack("memory", FormatBytes(lacking), lacking, found);
   }
   for (const auto& wanted : request.others) {
     const int64_t lacking = LackingOf(wanted, node);
     if (lacking <= 0) continue;
-    found->push_back({absl::StrCat("Insufficient ", wanted.first),
-                      FormatResource(wanted.first, lacking), lacking});
+    AddLack(wanted.first, FormatResource(wanted.first, lacking), lacking, found);
   }
   if (!HasPodSlot(node)) {
-    found->push_back({absl::StrCat("Too many pods (limit ", node.allocatable_pods, ")"), "", 0});
+    found->push_back({absl::StrCat("Too many pods (limit ", node.allocatable_pods, ")"), "", 0,
+                      "move a pod away from the node"});
   }
   if (const HostPort* port = TakenPort(request, node); port != nullptr) {
     found->push_back(
         {absl::StrCat("node(s) didn't have the requested host port ", PortText(*port), " free"), "",
-         0});
+         0, absl::StrCat("move the pod that holds ", PortText(*port), ", or choose another port")});
   }
 }
 
@@ -138,30 +127,36 @@ std::string Rejection::Text() const {
 bool Fits(const PodNeeds& pod, const NodeUsage& node) {
   return node.ready && !IsCordonedFor(*pod.spec, node.node()) &&
          UntoleratedTaint(*pod.spec, node.node()) == nullptr &&
-         MatchesSelector(*pod.spec, node.node()) &&
-         MatchesRequiredAffinity(*pod.spec, node.node()) && LackingCpu(pod.request, node) <= 0 &&
+         MatchesNodeSelector(*pod.spec, node.node()) &&
+         MatchesNodeAffinity(*pod.spec, node.node()) && LackingCpu(pod.request, node) <= 0 &&
          LackingMemory(pod.request, node) <= 0 && HasOthers(pod.request, node) &&
          HasPodSlot(node) && TakenPort(pod.request, node) == nullptr &&
          ClaimProblem(pod, node).empty();
 }
 
 std::vector<Rejection> Rejections(const PodNeeds& pod, const NodeUsage& node) {
-  if (!node.ready) return {{"node(s) were not ready", "", 0}};
+  if (!node.ready) {
+    return {{"node(s) were not ready", "", 0, "bring the node's agent back"}};
+  }
   std::vector<Rejection> found;
   if (IsCordonedFor(*pod.spec, node.node())) {
-    found.push_back({"node(s) were unschedulable", "", 0});
+    found.push_back(
+        {"node(s) were unschedulable", "", 0, absl::StrCat("clusterctl uncordon ", node.name())});
   }
   if (const v1::Taint* taint = UntoleratedTaint(*pod.spec, node.node()); taint != nullptr) {
-    found.push_back({absl::StrCat("node(s) had untolerated taint ", TaintText(*taint)), "", 0});
+    found.push_back({absl::StrCat("node(s) had untolerated taint ", TaintText(*taint)), "", 0,
+                     "let the pod tolerate the taint, or take it off the node"});
   }
-  if (!MatchesSelector(*pod.spec, node.node())) {
-    found.push_back({"node(s) didn't match the pod's nodeSelector", "", 0});
+  if (!MatchesNodeSelector(*pod.spec, node.node())) {
+    found.push_back({"node(s) didn't match the pod's nodeSelector", "", 0,
+                     "give the node the labels of the nodeSelector"});
   }
-  if (!MatchesRequiredAffinity(*pod.spec, node.node())) {
-    found.push_back({"node(s) didn't match the pod's node affinity", "", 0});
+  if (!MatchesNodeAffinity(*pod.spec, node.node())) {
+    found.push_back({"node(s) didn't match the pod's node affinity", "", 0,
+                     "give the node the labels of one of the required terms"});
   }
   if (std::string problem = ClaimProblem(pod, node); !problem.empty()) {
-    found.push_back({std::move(problem), "", 0});
+    found.push_back({std::move(problem), "", 0, "see the claim"});
   }
   AddResourceRejections(pod.request, node, &found);
   return found;

@@ -11,14 +11,16 @@ namespace cluster::controller {
 
 // One reason why a node cannot run a pod.
 struct Rejection {
-  std::string reason;   // "Insufficient cpu", "node(s) were unschedulable", ...
-  std::string lacking;  // "500m" of what a resource is short of; empty for other reasons
-  int64_t amount = 0;   // the same as a number, to compare
+  std::string reason;       // "Insufficient cpu", "node(s) were unschedulable", ...
+  std::string lacking;      // "500m" of what a resource is short of; empty for other reasons
+  int64_t amount = 0;       // the same as a number, to compare
+  std::string remedy = {};  // what change would let the pod in, as one clause
 
   // "Insufficient cpu (500m lacking)"
   std::string Text() const;
 };
 
+// What concerns one node and the pod alone; what pods of other nodes have to say: neighbours.h.
 struct PodNeeds {
   const v1::PodSpec* spec = nullptr;
   PodRequest request;

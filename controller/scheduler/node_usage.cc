@@ -1,7 +1,8 @@
 #include "controller/scheduler/node_usage.h"
 
+#include <algorithm>
+
 #include "controller/reconcile/conditions.h"
-#include "controller/reconcile/pod_state.h"
 #include "proto/schema/scalars.h"
 
 namespace cluster::controller {
@@ -14,23 +15,22 @@ int64_t Allocatable(const v1::Node& node, const char* resource,
   return parse(amount->second).value_or(0);
 }
 
-NodeUsage EmptyUsage(const EntryPtr& entry) {
-  NodeUsage usage;
-  usage.entry = entry;
-  const v1::Node& node = usage.node();
-  usage.ready =
-      IsTrue(node.status().conditions(), "Ready") && !node.metadata().has_deletion_timestamp();
-  usage.allocatable_cpu_milli = Allocatable(node, "cpu", QuantityMilli);
-  usage.allocatable_memory_bytes = Allocatable(node, "memory", QuantityValue);
-  usage.allocatable_pods = Allocatable(node, "pods", QuantityValue);
-  for (const auto& [name, amount] : node.status().allocatable()) {
-    if (name == "cpu" || name == "memory" || name == "pods") continue;
-    usage.allocatable_others[name] = QuantityValue(amount).value_or(0);
-  }
-  return usage;
-}
-
 }  // namespace
+
+void NodeUsage::Replace(const EntryPtr& replacement) {
+  entry = replacement;
+  ready =
+      IsTrue(node().status().conditions(), "Ready") && !node().metadata().has_deletion_timestamp();
+  allocatable_cpu_milli = Allocatable(node(), "cpu", QuantityMilli);
+  allocatable_memory_bytes = Allocatable(node(), "memory", QuantityValue);
+  allocatable_pods = Allocatable(node(), "pods", QuantityValue);
+  allocatable_others.clear();
+  for (const auto& [name, amount] : node().status().allocatable()) {
+    if (name == "cpu" || name == "memory" || name == "pods") continue;
+    allocatable_others[name] = QuantityValue(amount).value_or(0);
+  }
+  ++version;
+}
 
 void NodeUsage::Add(const PodRequest& request, OwnerId owner) {
   cpu_milli += request.cpu_milli;
@@ -42,27 +42,21 @@ void NodeUsage::Add(const PodRequest& request, OwnerId owner) {
   ++version;
 }
 
-ClusterUsage::ClusterUsage(const View& view) {
-  absl::flat_hash_map<std::string, size_t> index;
-  for (const auto& [key, entry] : view.All(v1::Object::kNode)) {
-    index[entry->object.node().metadata().name()] = nodes_.size();
-    nodes_.push_back(EmptyUsage(entry));
-  }
-  for (const auto& [key, entry] : view.All(v1::Object::kPod)) {
-    const v1::Pod& pod = entry->object.pod();
-    if (!HoldsResources(pod)) continue;
-    const auto node = index.find(pod.spec().node_name());
-    if (node == index.end()) continue;
-    nodes_[node->second].Add(RequestOf(pod.spec(), &pod.status()),
-                             IsTerminating(pod) ? 0 : Intern(pod));
-  }
+void NodeUsage::Remove(const PodRequest& request, OwnerId owner) {
+  cpu_milli -= request.cpu_milli;
+  memory_bytes -= request.memory_bytes;
+  for (const auto& [name, amount] : request.others) others[name] -= amount;
+  --pods;
+  for (const HostPort& port : request.ports)
+    ports.erase(std::find(ports.begin(), ports.end(), port));
+  if (owner != 0 && --pods_of_owner[owner] == 0) pods_of_owner.erase(owner);
+  ++version;
 }
 
-OwnerId ClusterUsage::Intern(const v1::Pod& pod) {
-  const v1::OwnerReference* owner = ControllerOf(pod.metadata());
-  if (owner == nullptr) return 0;
-  const auto next = static_cast<OwnerId>(owners_.size()) + 1;
-  return owners_.try_emplace(owner->uid(), next).first->second;
+NodeUsage UsageOf(const EntryPtr& node) {
+  NodeUsage usage;
+  usage.Replace(node);
+  return usage;
 }
 
 }  // namespace cluster::controller

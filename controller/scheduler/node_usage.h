@@ -1,4 +1,4 @@
-// Every node with what is taken of it: computed once per plan, then kept up with each placement.
+// A node with what is taken of it.
 #pragma once
 
 #include <cstdint>
@@ -38,20 +38,13 @@ struct NodeUsage {
   const v1::Node& node() const { return entry->object.node(); }
   const std::string& name() const { return node().metadata().name(); }
   void Add(const PodRequest& request, OwnerId owner);
+  // Takes back an Add of the same.
+  void Remove(const PodRequest& request, OwnerId owner);
+  // Another state of the same node; what is taken stays.
+  void Replace(const EntryPtr& node);
 };
 
-class ClusterUsage {
- public:
-  explicit ClusterUsage(const View& view);
-
-  // Ordered by name.
-  std::vector<NodeUsage>& nodes() { return nodes_; }
-  const std::vector<NodeUsage>& nodes() const { return nodes_; }
-  OwnerId Intern(const v1::Pod& pod);
-
- private:
-  std::vector<NodeUsage> nodes_;
-  absl::flat_hash_map<std::string, OwnerId> owners_;
-};
+// An empty node.
+NodeUsage UsageOf(const EntryPtr& node);
 
 }  // namespace cluster::controller

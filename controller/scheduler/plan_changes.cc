@@ -1,9 +1,11 @@
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 
 #include "controller/object/claims.h"
 #include "controller/reconcile/conditions.h"
+#include "controller/reconcile/pod_state.h"
 #include "controller/scheduler/scheduler.h"
 
 namespace cluster::controller {
@@ -35,6 +37,7 @@ void AddBinding(const View& view, const Binding& binding, absl::Time now, Change
   v1::Pod* pod = after.mutable_pod();
   BindClaims(view, *pod, binding.node, changes);
   pod->mutable_spec()->set_node_name(binding.node);
+  pod->mutable_status()->clear_nominated_node_name();
   SetCondition({kPodScheduled, v1::CONDITION_STATUS_TRUE, "", ""}, now,
                pod->mutable_status()->mutable_conditions());
   const v1::ObjectMeta& meta = pod->metadata();
@@ -45,18 +48,48 @@ void AddBinding(const View& view, const Binding& binding, absl::Time now, Change
   changes->Put(*before, std::move(after));
 }
 
-void AddUnschedulable(const View& view, const Unschedulable& verdict, absl::Time now,
-                      Changes* changes) {
+// Its end, with why: whoever owns it can tell it from a failure.
+void AddVictim(const View& view, const Preemption::Victim& victim, const std::string& node,
+               const v1::Pod& preemptor, absl::Time now, Changes* changes) {
+  const EntryPtr before = view.Find(victim.pod_key);
+  if (before == nullptr || before->mod_rev != victim.mod_rev) return;
+  v1::Object after = before->object;
+  v1::Pod* pod = after.mutable_pod();
+  SetCondition({"DisruptionTarget", v1::CONDITION_STATUS_TRUE, "PreemptionByScheduler",
+                "default-scheduler: preempting to accommodate a higher priority pod"},
+               now, pod->mutable_status()->mutable_conditions());
+  StampDeletion(now, std::nullopt, pod);
+  changes->events.push_back(
+      MakeEvent(after, "Normal", "Preempted",
+                absl::StrCat("Preempted by pod ", preemptor.metadata().uid(), " on node ", node),
+                kComponent));
+  changes->Put(*before, std::move(after));
+}
+
+void AddVictims(const View& view, const Preemption& preemption, absl::Time now, Changes* changes) {
+  const EntryPtr preemptor = view.Find(preemption.pod_key);
+  if (preemptor == nullptr || preemptor->mod_rev != preemption.mod_rev) return;
+  for (const Preemption::Victim& victim : preemption.victims) {
+    AddVictim(view, victim, preemption.node, preemptor->object.pod(), now, changes);
+  }
+}
+
+void AddUnschedulable(const View& view, const Unschedulable& verdict, const std::string& nominated,
+                      absl::Time now, Changes* changes) {
   const EntryPtr before = view.Find(verdict.pod_key);
   if (before == nullptr || before->mod_rev != verdict.mod_rev) return;
   v1::Object after = before->object;
-  if (!SetCondition({kPodScheduled, v1::CONDITION_STATUS_FALSE, "Unschedulable", verdict.summary},
-                    now, after.mutable_pod()->mutable_status()->mutable_conditions())) {
-    return;
+  v1::PodStatus* status = after.mutable_pod()->mutable_status();
+  const bool other_node = status->nominated_node_name() != nominated;
+  status->set_nominated_node_name(nominated);
+  const bool news =
+      SetCondition({kPodScheduled, v1::CONDITION_STATUS_FALSE, "Unschedulable", verdict.summary},
+                   now, status->mutable_conditions());
+  if (news) {
+    changes->events.push_back(
+        MakeEvent(after, "Warning", "FailedScheduling", verdict.summary, kComponent));
   }
-  changes->events.push_back(
-      MakeEvent(after, "Warning", "FailedScheduling", verdict.summary, kComponent));
-  changes->Put(*before, std::move(after));
+  if (news || other_node) changes->Put(*before, std::move(after));
 }
 
 }  // namespace
@@ -64,8 +97,14 @@ void AddUnschedulable(const View& view, const Unschedulable& verdict, absl::Time
 Changes PlanChanges(const View& view, const Plan& plan, absl::Time now) {
   Changes changes;
   for (const Binding& binding : plan.bindings) AddBinding(view, binding, now, &changes);
+  absl::flat_hash_map<std::string, std::string> nominated;
+  for (const Preemption& each : plan.preemptions) {
+    AddVictims(view, each, now, &changes);
+    nominated[each.pod_key] = each.node;
+  }
   for (const Unschedulable& verdict : plan.unschedulable) {
-    AddUnschedulable(view, verdict, now, &changes);
+    const auto node = nominated.find(verdict.pod_key);
+    AddUnschedulable(view, verdict, node == nominated.end() ? "" : node->second, now, &changes);
   }
   return changes;
 }

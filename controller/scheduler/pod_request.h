@@ -14,6 +14,7 @@ struct HostPort {
   std::string ip;  // "0.0.0.0" where none was given
   v1::Protocol protocol = v1::PROTOCOL_TCP;
   int32_t port = 0;
+  bool operator==(const HostPort&) const = default;
 };
 
 // Two pods cannot both hold these on one node: same port and protocol, and the same address or one
@@ -30,6 +31,7 @@ struct PodRequest {
   int64_t memory_bytes = 0;
   OtherAmounts others;  // sorted
   std::vector<HostPort> ports;
+  bool operator==(const PodRequest&) const = default;
 };
 
 // Of the pod as a whole (proto/schema/pod_resources.h). A missing request counts as the limit; an

@@ -13,10 +13,12 @@
 #include "absl/time/time.h"
 
 #include "controller/reconcile/changes.h"
+#include "controller/scheduler/placement.h"
 
 namespace cluster::controller {
 
 struct SchedulerOptions {
+  Strategy strategy = Strategy::kSpread;
   // Pods placed in one plan at most; the rest follows in the next pass. 0: all.
   int max_placements = 0;
 };
@@ -43,19 +45,48 @@ struct Unschedulable {
   std::string summary;
 };
 
+// Pods of less priority that have to end so that one can run; it is bound once they are gone.
+struct Preemption {
+  std::string pod_key;
+  store::Rev mod_rev = 0;
+  std::string node;
+  struct Victim {
+    std::string pod_key;
+    store::Rev mod_rev = 0;
+  };
+  std::vector<Victim> victims;  // empty: they are ending already
+};
+
 struct Plan {
   std::vector<Binding> bindings;             // in the order of placement
-  std::vector<Unschedulable> unschedulable;  // in the order of keys
+  std::vector<Unschedulable> unschedulable;  // in the order of keys; preemptors are in here too
+  std::vector<Preemption> preemptions;       // in the order of the queue
 };
 
 // Every pod that has no node and is not being deleted.
 Plan ComputePlan(const View& view, const SchedulerOptions& options, absl::Time now);
 
-// The plan as writes: spec.nodeName and the condition PodScheduled=True, or PodScheduled=False with
-// the summary where that is new; and the events Scheduled and FailedScheduling.
-Changes PlanChanges(const View& view, const Plan& plan, absl::Time now);
+// The same from one plan to the next: what it knows is kept up with the view's changes, so that a
+// plan costs what changed. Its plans are those of ComputePlan.
+class Scheduler {
+ public:
+  explicit Scheduler(SchedulerOptions options) : options_(options) {}
 
-// Verdicts of every node about one pod, for `why`: an empty reason means that it fits.
-std::vector<NodeReason> ExplainPod(const View& view, const v1::Pod& pod);
+  // The view was made anew.
+  void Reset() { is_new_ = true; }
+  // Each change of the view, in order. nullptr before: created; after: deleted.
+  void Note(const EntryPtr& before, const EntryPtr& after) { state_.Note(before, after); }
+  Plan Compute(const View& view, absl::Time now);
+
+ private:
+  const SchedulerOptions options_;
+  bool is_new_ = true;
+  ClusterState state_;
+};
+
+// The plan as writes: spec.nodeName and the condition PodScheduled=True, or PodScheduled=False with
+// the summary where that is new; victims end, with the condition DisruptionTarget, and the pod that
+// needs their room is nominated for it. With the events Scheduled, FailedScheduling and Preempted.
+Changes PlanChanges(const View& view, const Plan& plan, absl::Time now);
 
 }  // namespace cluster::controller

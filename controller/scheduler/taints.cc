@@ -3,21 +3,13 @@
 #include "absl/strings/str_cat.h"
 
 #include "controller/reconcile/pressure_taints.h"
+#include "controller/reconcile/tolerations.h"
 #include "proto/schema/pod_resources.h"
 
 namespace cluster::controller {
 namespace {
 
-bool Covers(const v1::Toleration& toleration, const v1::Taint& taint) {
-  if (toleration.effect() != v1::TAINT_EFFECT_UNSPECIFIED &&
-      toleration.effect() != taint.effect()) {
-    return false;
-  }
-  const bool exists = toleration.operator_() == v1::TOLERATION_OPERATOR_EXISTS;
-  if (toleration.key().empty()) return exists;
-  if (toleration.key() != taint.key()) return false;
-  return exists || toleration.value() == taint.value();
-}
+constexpr absl::string_view kCordonTaint = "node.kubernetes.io/unschedulable";
 
 bool IsAbove(const v1::PodSpec& spec, const v1::Taint& taint) {
   return taint.key() == kMemoryPressureTaint && taint.effect() == v1::TAINT_EFFECT_NO_SCHEDULE &&
@@ -31,6 +23,14 @@ bool Tolerates(const v1::PodSpec& spec, const v1::Taint& taint) {
     if (Covers(toleration, taint)) return true;
   }
   return false;
+}
+
+bool IsCordonedFor(const v1::PodSpec& spec, const v1::Node& node) {
+  if (!node.spec().unschedulable()) return false;
+  v1::Taint cordon;
+  cordon.set_key(std::string(kCordonTaint));
+  cordon.set_effect(v1::TAINT_EFFECT_NO_SCHEDULE);
+  return !Tolerates(spec, cordon);
 }
 
 const v1::Taint* UntoleratedTaint(const v1::PodSpec& spec, const v1::Node& node) {

@@ -28,11 +28,18 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
       ->capture_default_str();
   app.add_flag("--i-am-not-partitioned", flags.i_am_not_partitioned,
                "Replace pods even when most nodes are lost at once");
+  std::string placement = "spread";
+  app.add_option("--placement", placement,
+                 "spread: pods go where there is most room; pack: where there is least, so that "
+                 "whole nodes stay free")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"spread", "pack"}));
   app.footer(
       "Example:\n  cluster-controller --state-dir /var/lib/cluster/controller "
       "--socket /run/cluster/api.sock");
   try {
     app.parse(argc, argv);
+    flags.pack = placement == "pack";
   } catch (const CLI::ParseError& error) {
     parsed.exit = true;
     parsed.exit_code = app.exit(error) == 0 ? 0 : 2;

@@ -16,6 +16,7 @@ struct Flags {
   int node_cidr_bits = 22;
   std::string log_level = "info";
   bool i_am_not_partitioned = false;
+  bool pack = false;  // --placement pack
 };
 
 // What to do after reading the command line: go on, or exit with this code (help, version, wrong

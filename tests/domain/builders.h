@@ -1,6 +1,7 @@
 // Objects for tests, said as the domain says them: Deployment("web").Replicas(3).
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -60,6 +61,15 @@ class PodSpecWords {
     v1::Volume* volume = self().spec()->add_volumes();
     volume->set_name("volume-of-" + claim);
     volume->mutable_persistent_volume_claim()->set_claim_name(claim);
+    return self();
+  }
+  Self& Priority(int priority) {
+    self().spec()->set_priority(priority);
+    return self();
+  }
+  // Any further words, such as those of placing.h.
+  Self& With(const std::function<void(v1::PodSpec*)>& words) {
+    words(self().spec());
     return self();
   }
   Self& Grace(int seconds) {

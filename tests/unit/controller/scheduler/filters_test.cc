@@ -2,6 +2,7 @@
 
 #include "gtest/gtest.h"
 
+#include "controller/scheduler/cluster_state.h"
 #include "tests/domain/builders.h"
 #include "tests/domain/world.h"
 
@@ -16,7 +17,7 @@ std::string Why(const Node& node, Pod pod, const std::vector<Pod>& there = {}) {
   domain::World world;
   world.Put(node);
   for (const Pod& each : there) world.Put(each);
-  const ClusterUsage usage(world.view());
+  const ClusterState usage(world.view());
   const PodNeeds needs{pod.spec(), RequestOf(*pod.spec()), 0};
   std::string why;
   for (const Rejection& rejection : Rejections(needs, usage.nodes()[0])) {

@@ -205,16 +205,5 @@ TEST(PlanChanges, SkipsPodsThatChangedMeanwhile) {
   EXPECT_TRUE(PlanChanges(world.view(), plan, kNow).empty());
 }
 
-TEST(Scheduler, ExplainsEveryNode) {
-  World world;
-  world.Put(Node("n1"));
-  world.Put(Node("n2").Cordoned());
-  world.Put(Pod("new"));
-  const auto reasons = ExplainPod(world.view(), world.PodNamed("new"));
-  ASSERT_EQ(reasons.size(), 2u);
-  EXPECT_EQ(reasons[0].reason, "");
-  EXPECT_EQ(reasons[1].reason, "node(s) were unschedulable");
-}
-
 }  // namespace
 }  // namespace cluster::controller
