@@ -9,6 +9,7 @@
 #include "controller/object/object_fields.h"
 #include "controller/reconcile/garbage.h"
 #include "proto/schema/kinds.h"
+#include "proto/schema/system_priorities.h"
 
 namespace cluster::controller {
 namespace {
@@ -31,6 +32,10 @@ absl::Status CheckAllowed(const Entry& entry, const v1::DeleteRequest& request) 
   }
   if (entry.object.has_namespace_() && meta.name() == "default") {
     return absl::FailedPreconditionError("namespace \"default\" is always there: it stays");
+  }
+  if (entry.object.has_priority_class() && FindSystemPriority(meta.name()) != nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("priorityclass/", meta.name(), " is the system's own: it stays"));
   }
   if (entry.object.has_node() && NodeIsReady(entry.object.node())) {
     return absl::FailedPreconditionError(absl::StrCat(

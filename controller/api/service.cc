@@ -32,26 +32,28 @@ absl::Status CheckWriteId(const std::string& id) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ClusterService>> ClusterService::Make(store::Store* store,
-                                                                     Cache* cache,
-                                                                     Sessions* sessions,
-                                                                     const Clock* clock,
-                                                                     std::string version) {
-  auto service = std::unique_ptr<ClusterService>(
-      new ClusterService(cache, sessions, clock, std::move(version)));
-  ASSIGN_OR_RETURN(service->gate_, RevisionGate::Start(cache, &service->writes_));
-  service->writer_ = std::make_unique<Writer>(store, cache, service->gate_.get());
+absl::StatusOr<std::unique_ptr<ClusterService>> ClusterService::Make(const Parts& parts,
+                                                                     std::string version,
+                                                                     SchedulerOptions scheduling) {
+  auto service =
+      std::unique_ptr<ClusterService>(new ClusterService(parts, std::move(version), scheduling));
+  ASSIGN_OR_RETURN(service->gate_, RevisionGate::Start(parts.cache, &service->writes_));
+  service->writer_ = std::make_unique<Writer>(parts.store, parts.cache, service->gate_.get());
   return service;
 }
 
-ClusterService::ClusterService(Cache* cache, Sessions* sessions, const Clock* clock,
-                               std::string version)
-    : cache_(cache), sessions_(sessions), clock_(clock), version_(std::move(version)) {}
+ClusterService::ClusterService(const Parts& parts, std::string version, SchedulerOptions scheduling)
+    : cache_(parts.cache),
+      sessions_(parts.sessions),
+      clock_(parts.clock),
+      version_(std::move(version)),
+      scheduling_(scheduling) {}
 
 ClusterService::~ClusterService() { Stop(); }
 
 void ClusterService::Stop() {
   writes_.Stop();
+  questions_.Stop();
   for (Strand& strand : watches_) strand.Stop();
 }
 

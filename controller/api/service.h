@@ -14,6 +14,7 @@
 #include "controller/api/revision_gate.h"
 #include "controller/api/writer.h"
 #include "controller/cache/cache.h"
+#include "controller/scheduler/scheduler.h"
 #include "controller/session/sessions.h"
 #include "controller/store/store.h"
 
@@ -23,10 +24,15 @@ namespace cluster::controller {
 class ClusterService final : public v1::Cluster::CallbackService {
  public:
   // All must outlive the service.
-  static absl::StatusOr<std::unique_ptr<ClusterService>> Make(store::Store* store, Cache* cache,
-                                                              Sessions* sessions,
-                                                              const Clock* clock,
-                                                              std::string version);
+  struct Parts {
+    store::Store* store = nullptr;
+    Cache* cache = nullptr;
+    Sessions* sessions = nullptr;
+    const Clock* clock = nullptr;
+  };
+  static absl::StatusOr<std::unique_ptr<ClusterService>> Make(const Parts& parts,
+                                                              std::string version,
+                                                              SchedulerOptions scheduling);
   ~ClusterService() override;
   // Writes nothing more. Call once the gRPC server has stopped.
   void Stop();
@@ -72,8 +78,21 @@ class ClusterService final : public v1::Cluster::CallbackService {
                                        const v1::GetVersionRequest* request,
                                        v1::GetVersionResponse* response) override;
 
+  // In service_planning.cc.
+  grpc::ServerUnaryReactor* Evict(grpc::CallbackServerContext* context,
+                                  const v1::EvictRequest* request,
+                                  v1::EvictResponse* response) override;
+  grpc::ServerUnaryReactor* Why(grpc::CallbackServerContext* context, const v1::WhyRequest* request,
+                                v1::WhyResponse* response) override;
+  grpc::ServerUnaryReactor* Plan(grpc::CallbackServerContext* context,
+                                 const v1::PlanRequest* request,
+                                 v1::PlanResponse* response) override;
+  grpc::ServerUnaryReactor* Rebalance(grpc::CallbackServerContext* context,
+                                      const v1::RebalanceRequest* request,
+                                      v1::RebalanceResponse* response) override;
+
  private:
-  ClusterService(Cache* cache, Sessions* sessions, const Clock* clock, std::string version);
+  ClusterService(const Parts& parts, std::string version, SchedulerOptions scheduling);
 
   // As the cache shows it now, else as it was planned.
   v1::Object Shown(const std::string& key, v1::Object planned) const;
@@ -82,8 +101,11 @@ class ClusterService final : public v1::Cluster::CallbackService {
   Sessions* const sessions_;
   const Clock* const clock_;
   const std::string version_;
+  const SchedulerOptions scheduling_;
   Strand writes_{"api-writes"};
   std::array<Strand, 2> watches_{Strand("api-watch-0"), Strand("api-watch-1")};
+  // What takes a look at the whole cluster, one after another.
+  Strand questions_{"api-questions"};
   std::atomic<size_t> next_watch_{0};
   std::unique_ptr<RevisionGate> gate_;
   std::unique_ptr<Writer> writer_;

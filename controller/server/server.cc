@@ -12,6 +12,8 @@
 #include "controller/object/object_fields.h"
 #include "controller/server/credentials.h"
 #include "proto/schema/kinds.h"
+#include "proto/schema/system_priorities.h"
+#include "proto/validate/validate.h"
 
 namespace cluster::controller {
 namespace {
@@ -61,6 +63,7 @@ absl::Status Server::Build() {
   store::Store* store = store_.get();
   const Clock* clock = options_.clock;
   RETURN_IF_ERROR(MakeNamespace());
+  RETURN_IF_ERROR(MakePriorityClasses());
   compactor_ = std::make_unique<store::Compactor>(store, clock);
   ASSIGN_OR_RETURN(cache_, Cache::Start(store));
   ASSIGN_OR_RETURN(events_, EventRecorder::Start(store, clock));
@@ -79,8 +82,8 @@ absl::Status Server::Build() {
     MutexLock lock(&mutex_);
     to_wake_ = loop_.get();
   }
-  ASSIGN_OR_RETURN(
-      api_, ClusterService::Make(store, cache_.get(), sessions_.get(), clock, options_.version));
+  ASSIGN_OR_RETURN(api_, ClusterService::Make({store, cache_.get(), sessions_.get(), clock},
+                                              options_.version, options_.loop.scheduler));
   return absl::OkStatus();
 }
 
@@ -91,18 +94,34 @@ void Server::OnContactsChanged() {
 
 absl::Status Server::MakeNamespace() {
   v1::Object object = NewObject(*FindKind("Namespace"));
+  MutableMeta(&object)->set_name("default");
+  object.mutable_namespace_()->mutable_status()->set_phase("Active");
+  return Make(std::move(object));
+}
+
+absl::Status Server::MakePriorityClasses() {
+  for (const SystemPriority& each : kSystemPriorities) {
+    v1::Object object = NewObject(*FindKind("PriorityClass"));
+    MutableMeta(&object)->set_name(std::string(each.name));
+    object.mutable_priority_class()->set_value(each.value);
+    object.mutable_priority_class()->set_description(std::string(each.description));
+    SetDefaults(&object);
+    RETURN_IF_ERROR(Make(std::move(object)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Server::Make(v1::Object object) {
   v1::ObjectMeta* meta = MutableMeta(&object);
-  meta->set_name("default");
-  meta->set_uid(DerivedUid(RandomId(), "default"));
+  meta->set_uid(DerivedUid(RandomId(), meta->name()));
   meta->set_generation(1);
   SetTime(options_.clock->Now(), meta->mutable_creation_timestamp());
-  object.mutable_namespace_()->mutable_status()->set_phase("Active");
   store::Txn txn;
   txn.conds.push_back({Key(object), 0});
   txn.ops.push_back({store::Op::Kind::kPut, Key(object), SerializeObject(object), 0});
   const absl::Status made = store_->SubmitAndWait(std::move(txn)).status;
-  return absl::IsAborted(made) ? absl::OkStatus()
-                               : Annotate(made, "namespace \"default\" cannot be made");
+  if (absl::IsAborted(made)) return absl::OkStatus();
+  return Annotate(made, absl::StrCat(DisplayName(object), " cannot be made"));
 }
 
 absl::Status Server::Serve() {

@@ -49,6 +49,9 @@ class Server {
   explicit Server(ServerOptions options) : options_(std::move(options)) {}
   absl::Status Build();
   absl::Status MakeNamespace();
+  absl::Status MakePriorityClasses();
+  // Made unless it is there.
+  absl::Status Make(v1::Object object);
   void OnContactsChanged();
   void AwaitStore();
   absl::Status Serve();
