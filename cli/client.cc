@@ -137,6 +137,10 @@ absl::StatusOr<v1::AddEphemeralContainerResponse> Client::AddEphemeralContainer(
   return Write(&Stub::AddEphemeralContainer, std::move(request));
 }
 
+absl::StatusOr<v1::EvictResponse> Client::Evict(v1::EvictRequest request) {
+  return Write(&Stub::Evict, std::move(request));
+}
+
 absl::StatusOr<v1::Object> Client::Get(const std::string& kind, const std::string& name_space,
                                        const std::string& name) {
   v1::GetRequest request;
@@ -170,6 +174,18 @@ absl::StatusOr<v1::StatsResponse> Client::Stats(const v1::StatsRequest& request)
 
 absl::StatusOr<v1::GetVersionResponse> Client::GetVersion() {
   return Call(&Stub::GetVersion, v1::GetVersionRequest());
+}
+
+absl::StatusOr<v1::WhyResponse> Client::Why(const v1::WhyRequest& request) {
+  return Call(&Stub::Why, request);
+}
+
+absl::StatusOr<v1::PlanResponse> Client::Plan(const v1::PlanRequest& request) {
+  return Call(&Stub::Plan, request);
+}
+
+absl::StatusOr<v1::RebalanceResponse> Client::Rebalance(const v1::RebalanceRequest& request) {
+  return Call(&Stub::Rebalance, request);
 }
 
 absl::Status Client::Watch(v1::WatchRequest request, absl::Time deadline,

@@ -38,6 +38,7 @@ class Client {
   absl::StatusOr<v1::CordonResponse> Cordon(v1::CordonRequest request);
   absl::StatusOr<v1::AddEphemeralContainerResponse> AddEphemeralContainer(
       v1::AddEphemeralContainerRequest request);
+  absl::StatusOr<v1::EvictResponse> Evict(v1::EvictRequest request);
 
   absl::StatusOr<v1::Object> Get(const std::string& kind, const std::string& name_space,
                                  const std::string& name);
@@ -46,6 +47,9 @@ class Client {
   absl::StatusOr<v1::ListImagesResponse> ListImages();
   absl::StatusOr<v1::StatsResponse> Stats(const v1::StatsRequest& request);
   absl::StatusOr<v1::GetVersionResponse> GetVersion();
+  absl::StatusOr<v1::WhyResponse> Why(const v1::WhyRequest& request);
+  absl::StatusOr<v1::PlanResponse> Plan(const v1::PlanRequest& request);
+  absl::StatusOr<v1::RebalanceResponse> Rebalance(const v1::RebalanceRequest& request);
 
   // Hands over every change from request.from_revision on, until `consume` returns false, an error
   // comes, or `deadline` passes (DeadlineExceeded). A controller that goes away and comes back

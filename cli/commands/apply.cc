@@ -3,6 +3,7 @@
 #include "cli/commands/manifests.h"
 #include "cli/commands/print.h"
 #include "cli/commands/waiting.h"
+#include "cli/output/placement_text.h"
 
 #include "base/status.h"
 
@@ -22,22 +23,6 @@ absl::StatusOr<bool> IsDryRun(const std::string& mode) {
   if (mode.empty() || mode == "none") return false;
   if (mode == "server") return true;
   return UsageError(absl::StrCat("--dry-run=", mode, " does not exist; give --dry-run=server"));
-}
-
-absl::string_view OutcomeText(v1::ApplyOutcome outcome) {
-  switch (outcome) {
-    case v1::APPLY_OUTCOME_CREATED:
-      return "created";
-    case v1::APPLY_OUTCOME_CONFIGURED:
-      return "configured";
-    case v1::APPLY_OUTCOME_UNCHANGED:
-      return "unchanged";
-    case v1::APPLY_OUTCOME_UNSPECIFIED:
-    case v1::ApplyOutcome_INT_MIN_SENTINEL_DO_NOT_USE_:
-    case v1::ApplyOutcome_INT_MAX_SENTINEL_DO_NOT_USE_:
-      break;
-  }
-  return "sent";
 }
 
 absl::Status PrintResults(Session& session, const std::string& output, bool dry_run,

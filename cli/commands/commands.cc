@@ -15,6 +15,9 @@ void AddCommands(CLI::App& app, Session& session) {
   AddCp(app, session);
   AddRun(app, session);
   AddDebug(app, session);
+  AddWhy(app, session);
+  AddPlan(app, session);
+  AddRebalance(app, session);
   AddScale(app, session);
   AddRollout(app, session);
   AddCordon(app, session);

@@ -18,6 +18,10 @@ void AddAttach(CLI::App& app, Session& session);
 void AddCp(CLI::App& app, Session& session);
 void AddRun(CLI::App& app, Session& session);
 void AddDebug(CLI::App& app, Session& session);
+// Why a pod is where it is, or nowhere.
+void AddWhy(CLI::App& app, Session& session);
+void AddPlan(CLI::App& app, Session& session);
+void AddRebalance(CLI::App& app, Session& session);
 void AddScale(CLI::App& app, Session& session);
 void AddRollout(CLI::App& app, Session& session);
 // cordon and uncordon

@@ -68,6 +68,21 @@ absl::Status FetchOwned(Client& client, const v1::Object& object, Related& relat
   return absl::OkStatus();
 }
 
+// Only what has not ended is placed anywhere; one that ends meanwhile has nothing to say.
+absl::Status FetchWhy(Client& client, const v1::Object& object, Related& related) {
+  const v1::PodPhase phase = object.pod().status().phase();
+  if (!object.has_pod() || phase == v1::POD_PHASE_SUCCEEDED || phase == v1::POD_PHASE_FAILED) {
+    return absl::OkStatus();
+  }
+  v1::WhyRequest request;
+  request.set_namespace_(Meta(object).namespace_());
+  request.set_pod(Meta(object).name());
+  absl::StatusOr<v1::WhyResponse> why = client.Why(request);
+  if (why.ok()) related.why = *std::move(why);
+  const bool is_over = absl::IsNotFound(why.status()) || absl::IsFailedPrecondition(why.status());
+  return is_over ? absl::OkStatus() : why.status();
+}
+
 absl::StatusOr<Related> FetchRelated(Client& client, const v1::Object& object) {
   Related related;
   const Kind& kind = KindOf(object);
@@ -84,6 +99,7 @@ absl::StatusOr<Related> FetchRelated(Client& client, const v1::Object& object) {
     }
   }
   RETURN_IF_ERROR(FetchOwned(client, object, related));
+  RETURN_IF_ERROR(FetchWhy(client, object, related));
   return related;
 }
 

@@ -80,18 +80,51 @@ absl::Status CheckOwners(const std::vector<v1::Pod>& pods, const DrainFlags& fla
                    absl::StrJoin(alone, ", "), "; delete them with --force"));
 }
 
-absl::Status Evict(Session& session, Client& client, const v1::Pod& pod, const DrainFlags& flags) {
+// The revision after which a change of the namespace's budgets is news.
+absl::StatusOr<int64_t> BudgetsSeen(Client& client, const std::string& name_space) {
+  v1::ListRequest list;
+  list.set_kind("PodDisruptionBudget");
+  list.set_namespace_(name_space);
+  ASSIGN_OR_RETURN(const v1::ListResponse now, client.List(list));
+  return now.revision();
+}
+
+// Until a budget of the namespace changes; `refused` when the time is over before.
+absl::Status AwaitBudgetChange(Client& client, const std::string& name_space, int64_t seen,
+                               absl::Time deadline, const absl::Status& refused) {
+  v1::WatchRequest watch;
+  watch.set_kind("PodDisruptionBudget");
+  watch.set_namespace_(name_space);
+  watch.set_from_revision(seen);
+  const absl::Status watched =
+      client.Watch(watch, deadline, [](const v1::WatchEvent&) { return false; });
+  return absl::IsDeadlineExceeded(watched) ? refused : watched;
+}
+
+// A budget that allows no disruption holds the drain up, not back: it goes on once one is allowed.
+absl::Status Evict(Session& session, Client& client, const v1::Pod& pod, const DrainFlags& flags,
+                   absl::Time deadline) {
   const v1::ObjectMeta& meta = pod.metadata();
   session.out() << "evicting pod " << meta.namespace_() << "/" << meta.name() << "\n";
   session.out().flush();
-  v1::DeleteRequest request;
-  request.set_kind("Pod");
+  v1::EvictRequest request;
   request.set_namespace_(meta.namespace_());
-  request.set_name(meta.name());
+  request.set_pod(meta.name());
   request.set_uid(meta.uid());
   if (flags.grace_period >= 0) request.set_grace_period_seconds(flags.grace_period);
-  const absl::Status status = client.Delete(request).status();
-  return absl::IsNotFound(status) ? absl::OkStatus() : status;
+  bool told = false;
+  while (true) {
+    ASSIGN_OR_RETURN(const int64_t seen, BudgetsSeen(client, meta.namespace_()));
+    const absl::Status status = client.Evict(request).status();
+    if (absl::IsNotFound(status)) return absl::OkStatus();
+    if (!absl::IsResourceExhausted(status)) return status;
+    if (!std::exchange(told, true)) {
+      session.err() << "pod/" << meta.name() << " waits for its budget: " << status.message()
+                    << "\n";
+      session.err().flush();
+    }
+    RETURN_IF_ERROR(AwaitBudgetChange(client, meta.namespace_(), seen, deadline, status));
+  }
 }
 
 absl::Status Drain(Session& session, DrainFlags flags) {
@@ -102,7 +135,9 @@ absl::Status Drain(Session& session, DrainFlags flags) {
   ASSIGN_OR_RETURN(std::vector<v1::Pod> pods, PodsOf(*client, flags));
   RETURN_IF_ERROR(LeaveDaemons(session, flags, &pods));
   RETURN_IF_ERROR(CheckOwners(pods, flags));
-  for (const v1::Pod& pod : pods) RETURN_IF_ERROR(Evict(session, *client, pod, flags));
+  for (const v1::Pod& pod : pods) {
+    RETURN_IF_ERROR(Evict(session, *client, pod, flags, deadline));
+  }
   for (const v1::Pod& pod : pods) {
     const v1::ObjectMeta& meta = pod.metadata();
     const ObjectName name = {FindKind("Pod"), meta.namespace_(), meta.name()};
@@ -118,7 +153,7 @@ absl::Status Drain(Session& session, DrainFlags flags) {
 
 void AddDrain(CLI::App& app, Session& session) {
   CLI::App* command =
-      AddCommand(app, "drain", "Cordons a node and moves its pods away, ready for maintenance",
+      AddCommand(app, "drain", "Cordons a node and moves its pods away, as their budgets allow",
                  "clusterctl drain node2\nclusterctl drain node2 --force --timeout 2m");
   auto flags = std::make_shared<DrainFlags>();
   command->add_option("node", flags->node, "NODE")->required();

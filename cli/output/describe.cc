@@ -77,7 +77,9 @@ void DescribeOwn(const v1::Object& object, const Related& related, absl::Time no
                  Description& text) {
   switch (object.object_case()) {
     case v1::Object::kPod:
-      return DescribePod(object.pod(), now, text);
+      DescribePod(object.pod(), now, text);
+      if (related.why.has_value()) DescribePlacement(*related.why, text);
+      return;
     case v1::Object::kDeployment:
       return DescribeDeployment(object.deployment(), related, now, text);
     case v1::Object::kReplicaSet:
@@ -98,6 +100,10 @@ void DescribeOwn(const v1::Object& object, const Related& related, absl::Time no
       return text.Field(0, "Last Seen", LastSeen(object.event(), now));
     case v1::Object::kPersistentVolumeClaim:
       return DescribeClaim(object.persistent_volume_claim(), related, now, text);
+    case v1::Object::kPodDisruptionBudget:
+      return DescribeBudget(object.pod_disruption_budget(), now, text);
+    case v1::Object::kPriorityClass:
+      return DescribePriorityClass(object.priority_class(), text);
     case v1::Object::kStatefulSet:
       return DescribeStatefulSet(object.stateful_set(), related, now, text);
     case v1::Object::kDaemonSet:
@@ -107,9 +113,7 @@ void DescribeOwn(const v1::Object& object, const Related& related, absl::Time no
       return DescribePodTemplate(object.controller_revision().data(), 0, text);
     case v1::Object::kJob:
     case v1::Object::kCronJob:
-    case v1::Object::kPodDisruptionBudget:
     case v1::Object::kHorizontalPodAutoscaler:
-    case v1::Object::kPriorityClass:
     case v1::Object::kLimitRange:
     case v1::Object::kResourceQuota:
     case v1::Object::OBJECT_NOT_SET:

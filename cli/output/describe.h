@@ -1,12 +1,14 @@
 // Everything about one object, for people. Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "cli/output/description.h"
 
+#include "cluster/v1/api.pb.h"
 #include "cluster/v1/object.pb.h"
 
 namespace cluster::cli {
@@ -19,12 +21,17 @@ struct Related {
   // node: the pods on it. Of a claim: the pods that name it.
   std::vector<v1::ReplicaSet> replica_sets = {};
   std::vector<v1::Pod> pods = {};
+  // Of a pod that has not ended: why it is where it is.
+  std::optional<v1::WhyResponse> why = {};
 };
 
 std::string Describe(const v1::Object& object, const Related& related, absl::Time now);
 
 // The parts, one per kind.
 void DescribePod(const v1::Pod& pod, absl::Time now, Description& text);
+void DescribePlacement(const v1::WhyResponse& why, Description& text);
+void DescribeBudget(const v1::PodDisruptionBudget& budget, absl::Time now, Description& text);
+void DescribePriorityClass(const v1::PriorityClass& priority_class, Description& text);
 void DescribePodTemplate(const v1::PodTemplateSpec& pod, int level, Description& text);
 void DescribeDeployment(const v1::Deployment& deployment, const Related& related, absl::Time now,
                         Description& text);

@@ -47,6 +47,10 @@ Layout LayoutOf(const Kind& kind) {
       return {{"STATUS", "VOLUME", "CAPACITY", "ACCESS MODES", "STORAGECLASS", "AGE", "VOLUMEMODE",
                "NODE"},
               6};
+    case v1::Object::kPodDisruptionBudget:
+      return {{"MIN AVAILABLE", "MAX UNAVAILABLE", "ALLOWED DISRUPTIONS", "AGE"}, 4};
+    case v1::Object::kPriorityClass:
+      return {{"VALUE", "GLOBAL-DEFAULT", "AGE", "PREEMPTIONPOLICY"}, 4};
     case v1::Object::kStatefulSet:
       return {{"READY", "AGE", "CONTAINERS", "IMAGES"}, 2};
     case v1::Object::kDaemonSet:
@@ -57,9 +61,7 @@ Layout LayoutOf(const Kind& kind) {
       return {{"CONTROLLER", "REVISION", "AGE"}, 3};
     case v1::Object::kJob:
     case v1::Object::kCronJob:
-    case v1::Object::kPodDisruptionBudget:
     case v1::Object::kHorizontalPodAutoscaler:
-    case v1::Object::kPriorityClass:
     case v1::Object::kLimitRange:
     case v1::Object::kResourceQuota:
     case v1::Object::OBJECT_NOT_SET:
@@ -185,6 +187,12 @@ Cells EventCells(const v1::Event& event, absl::Time now) {
           event.metadata().name()};
 }
 
+Cells BudgetCells(const v1::PodDisruptionBudget& budget, absl::Time now) {
+  const auto or_na = [](const std::string& text) { return text.empty() ? "N/A" : text; };
+  return {or_na(budget.spec().min_available()), or_na(budget.spec().max_unavailable()),
+          absl::StrCat(budget.status().disruptions_allowed()), AgeOf(budget.metadata(), now)};
+}
+
 Cells CellsOf(const v1::Object& object, absl::Time now) {
   const v1::ObjectMeta& meta = Meta(object);
   switch (object.object_case()) {
@@ -208,6 +216,12 @@ Cells CellsOf(const v1::Object& object, absl::Time now) {
       return EventCells(object.event(), now);
     case v1::Object::kPersistentVolumeClaim:
       return ClaimCells(object.persistent_volume_claim(), now);
+    case v1::Object::kPodDisruptionBudget:
+      return BudgetCells(object.pod_disruption_budget(), now);
+    case v1::Object::kPriorityClass:
+      return {absl::StrCat(object.priority_class().value()),
+              object.priority_class().global_default() ? "true" : "false", AgeOf(meta, now),
+              std::string(EnumText(object.priority_class().preemption_policy()))};
     case v1::Object::kStatefulSet:
       return StatefulSetCells(object.stateful_set(), now);
     case v1::Object::kDaemonSet:
@@ -216,9 +230,7 @@ Cells CellsOf(const v1::Object& object, absl::Time now) {
       return RevisionCells(object.controller_revision(), now);
     case v1::Object::kJob:
     case v1::Object::kCronJob:
-    case v1::Object::kPodDisruptionBudget:
     case v1::Object::kHorizontalPodAutoscaler:
-    case v1::Object::kPriorityClass:
     case v1::Object::kLimitRange:
     case v1::Object::kResourceQuota:
     case v1::Object::OBJECT_NOT_SET:

@@ -45,6 +45,10 @@ class FakeCluster final : public v1::Cluster::Service {
   void SetTar(std::string bytes) ABSL_LOCKS_EXCLUDED(mutex_);
   // What the last `tar -xmf` was given.
   std::string taken_tar() ABSL_LOCKS_EXCLUDED(mutex_);
+  // What Why, Plan and Rebalance answer.
+  void SetWhy(v1::WhyResponse why) ABSL_LOCKS_EXCLUDED(mutex_);
+  void SetPlan(v1::PlanResponse plan) ABSL_LOCKS_EXCLUDED(mutex_);
+  void SetMoves(v1::RebalanceResponse moves) ABSL_LOCKS_EXCLUDED(mutex_);
   v1::LogsRequest last_logs() ABSL_LOCKS_EXCLUDED(mutex_);
   v1::ExecStart last_exec() ABSL_LOCKS_EXCLUDED(mutex_);
   v1::DeleteRequest last_delete() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -79,6 +83,15 @@ class FakeCluster final : public v1::Cluster::Service {
                           v1::ListImagesResponse* response) override;
   grpc::Status Stats(grpc::ServerContext* context, const v1::StatsRequest* request,
                      v1::StatsResponse* response) override;
+  // Refused while a budget of the pod's namespace allows no disruption.
+  grpc::Status Evict(grpc::ServerContext* context, const v1::EvictRequest* request,
+                     v1::EvictResponse* response) override;
+  grpc::Status Why(grpc::ServerContext* context, const v1::WhyRequest* request,
+                   v1::WhyResponse* response) override;
+  grpc::Status Plan(grpc::ServerContext* context, const v1::PlanRequest* request,
+                    v1::PlanResponse* response) override;
+  grpc::Status Rebalance(grpc::ServerContext* context, const v1::RebalanceRequest* request,
+                         v1::RebalanceResponse* response) override;
   grpc::Status GetVersion(grpc::ServerContext* context, const v1::GetVersionRequest* request,
                           v1::GetVersionResponse* response) override;
 
@@ -113,6 +126,9 @@ class FakeCluster final : public v1::Cluster::Service {
   std::map<std::string, Log> logs_ ABSL_GUARDED_BY(mutex_);
   int followers_ ABSL_GUARDED_BY(mutex_) = 0;
   v1::StatsResponse stats_ ABSL_GUARDED_BY(mutex_);
+  v1::WhyResponse why_ ABSL_GUARDED_BY(mutex_);
+  v1::PlanResponse plan_ ABSL_GUARDED_BY(mutex_);
+  v1::RebalanceResponse moves_ ABSL_GUARDED_BY(mutex_);
   v1::LogsRequest last_logs_ ABSL_GUARDED_BY(mutex_);
   v1::ExecStart last_exec_ ABSL_GUARDED_BY(mutex_);
   v1::DeleteRequest last_delete_ ABSL_GUARDED_BY(mutex_);

@@ -44,6 +44,41 @@ TEST_F(NodesTest, DrainDeletesWhatComesBackElsewhereAndWaits) {
   EXPECT_TRUE(Cordoned());
 }
 
+TEST_F(NodesTest, Behaviour38DrainWaitsForTheBudgetAndGoesOnOnceItAllows) {
+  PutOwnedPod("web-1");
+  constexpr char kBudget[] =
+      "{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: web}, spec: "
+      "{maxUnavailable: 0, selector: {}}}";
+  Put(kBudget);
+  const auto run = Start({"drain", "node1"});
+  cluster_.AwaitWatches(1);
+  EXPECT_FALSE(Meta(cluster_.Stored("pods/default/web-1")).has_deletion_timestamp());
+  PutWithStatus(kBudget, "disruptions_allowed: 1");
+  cluster_.AwaitDeletion("pods/default/web-1");
+  cluster_.AwaitWatches(2);
+  cluster_.Remove("pods/default/web-1");
+  const Outcome outcome = run->Wait();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.err,
+            "pod/web-1 waits for its budget: Cannot evict pod as it would violate the pod's "
+            "disruption budget: web allows 0 disruptions now\n");
+  EXPECT_EQ(outcome.out,
+            "node/node1 cordoned\n"
+            "evicting pod default/web-1\n"
+            "pod/web-1 evicted\n"
+            "node/node1 drained\n");
+}
+
+TEST_F(NodesTest, DrainGivesUpOnABudgetWhenItsTimeIsOver) {
+  PutOwnedPod("web-1");
+  Put("{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: web}, spec: "
+      "{maxUnavailable: 0, selector: {}}}");
+  const Outcome outcome = Run({"drain", "node1", "--timeout", "10ms"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, testing::HasSubstr("error: Cannot evict pod as it would violate"));
+  EXPECT_FALSE(Meta(cluster_.Stored("pods/default/web-1")).has_deletion_timestamp());
+}
+
 TEST_F(NodesTest, DrainRefusesPodsThatWouldNotComeBack) {
   PutOwnedPod("web-1");
   Put(PodManifest("lone"));

@@ -36,6 +36,23 @@ TEST(RowsTest, Pod) {
             "web-1   1/1     Running   0          3m    10.64.4.2   node2\n");
 }
 
+TEST(RowsTest, BudgetsAndPriorityClasses) {
+  EXPECT_EQ(Printed(Parse(absl::StrCat(
+                        "pod_disruption_budget { metadata { name: 'web' creation_timestamp ",
+                        At(absl::Minutes(3)), " } spec { max_unavailable: '1' }",
+                        " status { disruptions_allowed: 2 } }")),
+                    {}),
+            "NAME   MIN AVAILABLE   MAX UNAVAILABLE   ALLOWED DISRUPTIONS   AGE\n"
+            "web    N/A             1                 2                     3m\n");
+  EXPECT_EQ(
+      Printed(Parse(absl::StrCat("priority_class { metadata { name: 'high' creation_timestamp ",
+                                 At(absl::Minutes(3)),
+                                 " } value: 1000 preemption_policy: PREEMPTION_POLICY_NEVER }")),
+              {}),
+      "NAME   VALUE   GLOBAL-DEFAULT   AGE   PREEMPTIONPOLICY\n"
+      "high   1000    false            3m    Never\n");
+}
+
 TEST(RowsTest, NamespaceKindAndLabelsAreExtraColumns) {
   EXPECT_EQ(Printed(WebPod(), {.with_namespace = true, .with_labels = true, .with_kind = true}),
             "NAMESPACE   NAME        READY   STATUS    RESTARTS   AGE   LABELS\n"
