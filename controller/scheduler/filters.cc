@@ -156,7 +156,7 @@ std::vector<Rejection> Rejections(const PodNeeds& pod, const NodeUsage& node) {
                      "give the node the labels of one of the required terms"});
   }
   if (std::string problem = ClaimProblem(pod, node); !problem.empty()) {
-    found.push_back({std::move(problem), "", 0, "see the claim"});
+    found.push_back({std::move(problem), "", 0, "look at the claim with clusterctl describe pvc"});
   }
   AddResourceRejections(pod.request, node, &found);
   return found;

@@ -216,10 +216,14 @@ Plan ComputePlan(const View& view, const SchedulerOptions& options, absl::Time /
   return PlanWith(view, options, &state);
 }
 
-Plan Scheduler::Compute(const View& view, absl::Time /*now*/) {
+void Scheduler::Prepare(const View& view) {
   if (is_new_) state_.Reset(view);
   is_new_ = false;
   state_.Sync(view);
+}
+
+Plan Scheduler::Compute(const View& view, absl::Time /*now*/) {
+  Prepare(view);
   return PlanWith(view, options_, &state_);
 }
 

@@ -77,6 +77,8 @@ class Scheduler {
   // Each change of the view, in order. nullptr before: created; after: deleted.
   void Note(const EntryPtr& before, const EntryPtr& after) { state_.Note(before, after); }
   Plan Compute(const View& view, absl::Time now);
+  // The part of Compute that takes notice of what changed.
+  void Prepare(const View& view);
 
  private:
   const SchedulerOptions options_;
