@@ -11,10 +11,6 @@
 
 namespace cluster::controller {
 
-// One of the terms holds. A selector without terms matches no node.
-bool AnyTermHolds(const v1::NodeSelector& selector, const v1::Node& node);
-// Required node affinity; true where there is none.
-bool MatchesRequiredAffinity(const v1::PodSpec& spec, const v1::Node& node);
 // nodeName (where there is one), nodeSelector and required node affinity.
 bool WantsNode(const v1::PodSpec& spec, const v1::Node& node);
 

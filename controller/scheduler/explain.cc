@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "controller/scheduler/neighbours.h"
-#include "controller/scheduler/node_match.h"
+#include "controller/object/node_match.h"
 
 namespace cluster::controller {
 namespace {

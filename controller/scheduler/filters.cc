@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-#include "controller/scheduler/node_match.h"
+#include "controller/object/node_match.h"
 #include "controller/scheduler/taints.h"
 #include "proto/schema/resource_names.h"
 #include "proto/schema/scalars.h"

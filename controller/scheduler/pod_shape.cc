@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 
 #include "controller/reconcile/stable_bytes.h"
-#include "controller/scheduler/node_match.h"
+#include "controller/object/node_match.h"
 #include "controller/scheduler/placement.h"
 #include "controller/scheduler/taints.h"
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "controller/scheduler/neighbours.h"
-#include "controller/scheduler/node_match.h"
+#include "controller/object/node_match.h"
 #include "controller/scheduler/taints.h"
 
 namespace cluster::controller {

@@ -1,12 +1,21 @@
 #include "controller/reconcile/daemon_set.h"
 
+#include <algorithm>
+
 #include "controller/object/node_choice.h"
+#include "controller/object/node_match.h"
 #include "controller/reconcile/daemon_nodes.h"
 #include "controller/reconcile/set_pods.h"
 #include "set_bench.h"
 
 namespace cluster::controller {
 namespace {
+
+bool AnyTermHolds(const v1::NodeSelector& selector, const v1::Node& node) {
+  const auto& terms = selector.node_selector_terms();
+  return std::any_of(terms.begin(), terms.end(),
+                     [&node](const auto& term) { return MatchesNodeTerm(term, node); });
+}
 
 using domain::DaemonSet;
 using domain::Node;

@@ -1,4 +1,4 @@
-#include "controller/scheduler/node_match.h"
+#include "controller/object/node_match.h"
 
 #include <algorithm>
 
