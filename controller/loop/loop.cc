@@ -36,6 +36,30 @@ store::Txn TxnOf(const std::vector<Write>& writes) {
   return txn;
 }
 
+// Where the first half ends; nothing that is to be written together is parted.
+size_t HalfOf(const std::vector<Write>& writes) {
+  size_t half = writes.size() / 2;
+  while (half > 0 && writes[half].with_previous) --half;
+  return half;
+}
+
+// How many of them go into the next transaction.
+size_t NextCount(const std::vector<Write>& writes) {
+  size_t count = 0;
+  size_t bytes = 0;
+  while (count < writes.size() && count < kMaxWrites && bytes < kMaxBytes) {
+    if (writes[count].put.has_value()) bytes += writes[count].put->ByteSizeLong();
+    ++count;
+  }
+  if (count == writes.size() || !writes[count].with_previous) return count;
+  size_t group = count;
+  while (group > 0 && writes[group].with_previous) --group;
+  if (group > 0) return group;
+  // A single group, which kMostTogether keeps small.
+  while (count < writes.size() && writes[count].with_previous) ++count;
+  return count;
+}
+
 v1::Event EventOf(const EventNote& note) {
   v1::Event event;
   *event.mutable_involved_object() = note.involved;
@@ -133,15 +157,10 @@ void Loop::Pass() {
   Commit();
 }
 
-// In order, one transaction after another; each write stands on its own.
+// In order, one transaction after another.
 void Loop::Commit() {
   if (writes_.empty()) return EndPass();
-  size_t count = 0;
-  size_t bytes = 0;
-  while (count < writes_.size() && count < kMaxWrites && bytes < kMaxBytes) {
-    if (writes_[count].put.has_value()) bytes += writes_[count].put->ByteSizeLong();
-    ++count;
-  }
+  const size_t count = NextCount(writes_);
   const auto end = writes_.begin() + static_cast<std::ptrdiff_t>(count);
   std::vector<Write> some(std::make_move_iterator(writes_.begin()), std::make_move_iterator(end));
   writes_.erase(writes_.begin(), end);
@@ -177,8 +196,8 @@ void Loop::OnResult(store::Txn txn, std::vector<Write> writes, store::SubmitResu
     std::set<std::string> conflicts;
     for (const store::Kv& kv : result.conflicts) conflicts.insert(kv.key);
     const size_t before = writes.size();
-    std::erase_if(writes, [&](const Write& write) { return conflicts.contains(write.key); });
-    if (writes.size() == before) writes.resize(before / 2);
+    EraseTogether([&](const Write& write) { return conflicts.contains(write.key); }, &writes);
+    if (writes.size() == before) writes.resize(HalfOf(writes));
     if (writes.empty()) return Commit();
     store::Txn rest = TxnOf(writes);
     return Submit(std::move(rest), std::move(writes));
@@ -191,7 +210,7 @@ void Loop::OnResult(store::Txn txn, std::vector<Write> writes, store::SubmitResu
     return parts_.fatal(Annotate(result.status, "this controller may not write any more"));
   }
   if (absl::IsResourceExhausted(result.status) && !txn.for_deletion) {
-    std::erase_if(writes, [](const Write& write) { return !ServesDeletion(write); });
+    EraseTogether([](const Write& write) { return !ServesDeletion(write); }, &writes);
     if (!writes.empty()) {
       store::Txn deletions = TxnOf(writes);
       return Submit(std::move(deletions), std::move(writes));

@@ -1,6 +1,7 @@
 #include "controller/reconcile/changes.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -22,11 +23,46 @@ void Changes::Delete(const Entry& entry) {
 
 void Changes::WakeAt(absl::Time when) { wake_at = std::min(wake_at.value_or(when), when); }
 
+void Changes::Append(Changes more) {
+  std::move(more.writes.begin(), more.writes.end(), std::back_inserter(writes));
+  std::move(more.events.begin(), more.events.end(), std::back_inserter(events));
+  if (more.wake_at.has_value()) WakeAt(*more.wake_at);
+}
+
+void Changes::Together(Changes group) {
+  for (size_t i = 1; i < group.writes.size(); ++i) group.writes[i].with_previous = true;
+  Append(std::move(group));
+}
+
+void EraseTogether(const std::function<bool(const Write&)>& drop, std::vector<Write>* writes) {
+  std::vector<Write> kept;
+  for (size_t begin = 0; begin < writes->size();) {
+    size_t end = begin + 1;
+    bool dropped = drop((*writes)[begin]);
+    for (; end < writes->size() && (*writes)[end].with_previous; ++end) {
+      dropped = dropped || drop((*writes)[end]);
+    }
+    for (size_t i = begin; i < end && !dropped; ++i) kept.push_back(std::move((*writes)[i]));
+    begin = end;
+  }
+  *writes = std::move(kept);
+}
+
 void MergeChanges(Changes more, Changes* into) {
   absl::flat_hash_set<std::string> taken;
   for (const Write& write : into->writes) taken.insert(write.key);
-  for (Write& write : more.writes) {
-    if (taken.insert(write.key).second) into->writes.push_back(std::move(write));
+  for (size_t begin = 0; begin < more.writes.size();) {
+    size_t end = begin + 1;
+    while (end < more.writes.size() && more.writes[end].with_previous) ++end;
+    const auto first = more.writes.begin() + static_cast<std::ptrdiff_t>(begin);
+    const auto last = more.writes.begin() + static_cast<std::ptrdiff_t>(end);
+    const bool free =
+        std::none_of(first, last, [&](const Write& write) { return taken.contains(write.key); });
+    if (free) {
+      for (auto write = first; write != last; ++write) taken.insert(write->key);
+      std::move(first, last, std::back_inserter(into->writes));
+    }
+    begin = end;
   }
   std::move(more.events.begin(), more.events.end(), std::back_inserter(into->events));
   if (more.wake_at.has_value()) into->WakeAt(*more.wake_at);

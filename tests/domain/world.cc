@@ -1,5 +1,6 @@
 #include "tests/domain/world.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -30,9 +31,13 @@ void World::Remove(const std::string& key) {
   view_.set_revision(++revision_);
 }
 
-bool World::Commit(const controller::Write& write) {
+bool World::Holds(const controller::Write& write) const {
   const EntryPtr now = view_.Find(write.key);
-  if ((now == nullptr ? 0 : now->mod_rev) != write.expected) return false;
+  return (now == nullptr ? 0 : now->mod_rev) == write.expected;
+}
+
+bool World::Commit(const controller::Write& write) {
+  if (!Holds(write)) return false;
   if (write.put.has_value()) {
     Put(*write.put);
   } else {
@@ -43,8 +48,15 @@ bool World::Commit(const controller::Write& write) {
 
 std::vector<std::string> World::Commit(const controller::Changes& changes) {
   std::vector<std::string> refused;
-  for (const controller::Write& write : changes.writes) {
-    if (!Commit(write)) refused.push_back(write.key);
+  for (size_t begin = 0; begin < changes.writes.size();) {
+    size_t end = begin + 1;
+    while (end < changes.writes.size() && changes.writes[end].with_previous) ++end;
+    const bool all = std::all_of(changes.writes.begin() + static_cast<std::ptrdiff_t>(begin),
+                                 changes.writes.begin() + static_cast<std::ptrdiff_t>(end),
+                                 [this](const controller::Write& each) { return Holds(each); });
+    for (; begin < end; ++begin) {
+      if (!all || !Commit(changes.writes[begin])) refused.push_back(changes.writes[begin].key);
+    }
   }
   return refused;
 }

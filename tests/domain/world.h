@@ -17,7 +17,8 @@ class World {
   // Creates or replaces, whatever is there.
   void Put(v1::Object object);
   void Remove(const std::string& key);
-  // Returns the keys of the writes that a condition refused.
+  // Returns the keys of the writes that a condition refused, for itself or for one that it is to be
+  // committed together with.
   std::vector<std::string> Commit(const controller::Changes& changes);
   // Commits one write; false when its condition refused it.
   bool Commit(const controller::Write& write);
@@ -29,6 +30,8 @@ class World {
   }
 
  private:
+  bool Holds(const controller::Write& write) const;
+
   View view_;
   store::Rev revision_ = 0;
 };
