@@ -2,7 +2,7 @@
 # Installs, with apt-get, the Debian 12 packages that are named and missing. Prints nothing when all are there.
 #   deploy/packages.sh build     what the programs are built with
 #   deploy/packages.sh test      what the tests need on top
-#   deploy/packages.sh run       what an image is made with in the quick start
+#   deploy/packages.sh run       what an image is made with in the quick start, and the time zones that CronJobs name
 set -euo pipefail
 
 build=(cmake ninja-build ccache mold g++ pkg-config
@@ -10,8 +10,9 @@ build=(cmake ninja-build ccache mold g++ pkg-config
   libyaml-cpp-dev libgtest-dev libgmock-dev libsqlite3-dev libarchive-dev libssl-dev libc-ares-dev
   nlohmann-json3-dev libcli11-dev libbenchmark-dev libseccomp-dev libcap-dev libnftables-dev
   zlib1g-dev libzstd-dev)
-tests=(clang clang-format clang-tidy libclang-rt-14-dev busybox-static git qemu-system-x86 e2fsprogs)
-run=(dpkg tar coreutils busybox-static)
+tests=(clang clang-format clang-tidy libclang-rt-14-dev busybox-static git qemu-system-x86 e2fsprogs
+  tzdata)
+run=(dpkg tar coreutils busybox-static tzdata)
 
 wanted=()
 for group in "$@"; do

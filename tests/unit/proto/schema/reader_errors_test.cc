@@ -99,8 +99,8 @@ INSTANTIATE_TEST_SUITE_P(
                     "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n",
                     {"f.yaml:2:7: not supported yet: kind Service"}},
         BadManifest{"KindInList",
-                    "apiVersion: v1\nkind: List\nitems:\n- apiVersion: batch/v1\n  kind: Job\n",
-                    {"f.yaml:5:9: not supported yet: kind Job"}}),
+                    "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Service\n",
+                    {"f.yaml:5:9: not supported yet: kind Service"}}),
     Name);
 
 INSTANTIATE_TEST_SUITE_P(
