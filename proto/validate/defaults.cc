@@ -6,8 +6,10 @@
 #include "proto/schema/kinds.h"
 #include "proto/schema/scalars.h"
 #include "proto/validate/image_name.h"
+#include "proto/validate/job_rules.h"
 #include "proto/validate/meta_rules.h"
 #include "proto/validate/name_rules.h"
+#include "proto/validate/quota_rules.h"
 #include "proto/validate/validate.h"
 
 namespace cluster {
@@ -255,6 +257,17 @@ void DefaultDaemonSet(v1::DaemonSetSpec* spec) {
   if (!spec->has_revision_history_limit()) spec->set_revision_history_limit(10);
 }
 
+void DefaultJob(v1::Job* job) {
+  DefaultJobSpec(job->mutable_spec());
+  DefaultJobSelector(job);
+  DefaultPodSpec(job->mutable_spec()->mutable_template_()->mutable_spec());
+}
+
+void DefaultCronJob(v1::CronJobSpec* spec) {
+  DefaultCronJobSpec(spec);
+  DefaultPodSpec(spec->mutable_job_template()->mutable_spec()->mutable_template_()->mutable_spec());
+}
+
 void DefaultSecret(v1::Secret* secret) {
   if (secret->type().empty()) secret->set_type("Opaque");
   // A bad key stays where the user wrote it, so that the validation points there.
@@ -317,6 +330,18 @@ void SetDefaults(v1::Object* object) {
     case v1::Object::kPersistentVolumeClaim:
       DefaultClaim(object->mutable_persistent_volume_claim());
       break;
+    case v1::Object::kJob:
+      DefaultJob(object->mutable_job());
+      break;
+    case v1::Object::kCronJob:
+      DefaultCronJob(object->mutable_cron_job()->mutable_spec());
+      break;
+    case v1::Object::kLimitRange:
+      DefaultLimitRange(object->mutable_limit_range()->mutable_spec());
+      break;
+    case v1::Object::kResourceQuota:
+      DefaultQuota(object->mutable_resource_quota()->mutable_spec());
+      break;
     case v1::Object::kPriorityClass:
       DefaultPriorityClass(object->mutable_priority_class());
       break;
@@ -324,12 +349,8 @@ void SetDefaults(v1::Object* object) {
     case v1::Object::kNode:
     case v1::Object::kEvent:
     case v1::Object::kControllerRevision:
-    case v1::Object::kJob:
-    case v1::Object::kCronJob:
     case v1::Object::kPodDisruptionBudget:
     case v1::Object::kHorizontalPodAutoscaler:
-    case v1::Object::kLimitRange:
-    case v1::Object::kResourceQuota:
     case v1::Object::OBJECT_NOT_SET:
       break;
   }

@@ -13,7 +13,8 @@
 
 namespace cluster {
 
-void CheckTemplate(const v1::PodTemplateSpec& pod_template, const Path& path, Findings* findings) {
+void CheckAnyTemplate(const v1::PodTemplateSpec& pod_template, const Path& path,
+                      Findings* findings) {
   CheckLabels(pod_template.metadata().labels(), path / "metadata" / "labels", findings);
   CheckAnnotations(pod_template.metadata().annotations(), path / "metadata" / "annotations",
                    findings);
@@ -23,6 +24,10 @@ void CheckTemplate(const v1::PodTemplateSpec& pod_template, const Path& path, Fi
     findings->Add(path / "spec" / "ephemeralContainers",
                   "a template cannot have these; add them to a running pod with clusterctl debug");
   }
+}
+
+void CheckTemplate(const v1::PodTemplateSpec& pod_template, const Path& path, Findings* findings) {
+  CheckAnyTemplate(pod_template, path, findings);
   const v1::RestartPolicy policy = pod_template.spec().restart_policy();
   if (policy != v1::RESTART_POLICY_ALWAYS && policy != v1::RESTART_POLICY_UNSPECIFIED) {
     findings->Add(path / "spec" / "restartPolicy",

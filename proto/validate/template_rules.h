@@ -10,6 +10,9 @@
 
 namespace cluster {
 
+// What holds for the template of every kind.
+void CheckAnyTemplate(const v1::PodTemplateSpec& pod_template, const Path& path,
+                      Findings* findings);
 // The template of pods that are kept running.
 void CheckTemplate(const v1::PodTemplateSpec& pod_template, const Path& path, Findings* findings);
 

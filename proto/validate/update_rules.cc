@@ -7,8 +7,10 @@
 #include "proto/schema/pod_resources.h"
 #include "proto/validate/difference.h"
 #include "proto/validate/findings.h"
+#include "proto/validate/job_rules.h"
 #include "proto/validate/name_rules.h"
 #include "proto/validate/policy_rules.h"
+#include "proto/validate/quota_rules.h"
 #include "proto/validate/resize_rules.h"
 #include "proto/validate/validate.h"
 #include "proto/validate/volume_rules.h"
@@ -204,18 +206,22 @@ std::vector<FieldError> ValidateUpdate(const v1::Object& before, const v1::Objec
       CheckClaimKept(before.persistent_volume_claim().spec(),
                      after.persistent_volume_claim().spec(), &findings);
       break;
+    case v1::Object::kJob:
+      CheckJobKept(before.job().spec(), after.job().spec(), &findings);
+      break;
+    case v1::Object::kResourceQuota:
+      CheckQuotaKept(before.resource_quota().spec(), after.resource_quota().spec(), &findings);
+      break;
     case v1::Object::kPriorityClass:
       CheckPriorityClassKept(before.priority_class(), after.priority_class(), &findings);
       break;
     case v1::Object::kNamespace:
     case v1::Object::kNode:
     case v1::Object::kEvent:
-    case v1::Object::kJob:
     case v1::Object::kCronJob:
     case v1::Object::kPodDisruptionBudget:
     case v1::Object::kHorizontalPodAutoscaler:
     case v1::Object::kLimitRange:
-    case v1::Object::kResourceQuota:
     case v1::Object::OBJECT_NOT_SET:
       break;
   }

@@ -2,9 +2,11 @@
 
 #include "proto/schema/kinds.h"
 #include "proto/validate/findings.h"
+#include "proto/validate/job_rules.h"
 #include "proto/validate/meta_rules.h"
 #include "proto/validate/pod_rules.h"
 #include "proto/validate/policy_rules.h"
+#include "proto/validate/quota_rules.h"
 #include "proto/validate/resource_rules.h"
 #include "proto/validate/volume_rules.h"
 #include "proto/validate/workload_rules.h"
@@ -47,6 +49,18 @@ std::vector<FieldError> Validate(const v1::Object& object) {
     case v1::Object::kPersistentVolumeClaim:
       CheckClaim(object.persistent_volume_claim().spec(), Path("spec"), &findings);
       break;
+    case v1::Object::kJob:
+      CheckJob(object.job(), &findings);
+      break;
+    case v1::Object::kCronJob:
+      CheckCronJob(object.cron_job(), &findings);
+      break;
+    case v1::Object::kLimitRange:
+      CheckLimitRange(object.limit_range().spec(), &findings);
+      break;
+    case v1::Object::kResourceQuota:
+      CheckQuota(object.resource_quota().spec(), &findings);
+      break;
     case v1::Object::kPodDisruptionBudget:
       CheckBudget(object.pod_disruption_budget().spec(), &findings);
       break;
@@ -56,11 +70,7 @@ std::vector<FieldError> Validate(const v1::Object& object) {
     case v1::Object::kNamespace:
     case v1::Object::kEvent:
     case v1::Object::kControllerRevision:
-    case v1::Object::kJob:
-    case v1::Object::kCronJob:
     case v1::Object::kHorizontalPodAutoscaler:
-    case v1::Object::kLimitRange:
-    case v1::Object::kResourceQuota:
     case v1::Object::OBJECT_NOT_SET:
       break;
   }
