@@ -1,5 +1,6 @@
 #include "controller/api/apply.h"
 
+#include <map>
 #include <set>
 
 #include "absl/strings/match.h"
@@ -7,6 +8,7 @@
 #include "absl/strings/str_join.h"
 
 #include "base/status.h"
+#include "controller/admission/admission.h"
 #include "controller/api/status.h"
 #include "controller/object/claims.h"
 #include "controller/object/object_fields.h"
@@ -69,7 +71,11 @@ class Planner {
     AdmitPriorities();
     if (!violations_.empty()) return InvalidObjects(violations_);
     for (size_t i = 0; i < items_.size(); ++i) RETURN_IF_ERROR(CheckNamespace(items_[i]));
-    for (Item& item : items_) Finish(&item);
+    for (Item& item : items_) {
+      RETURN_IF_ERROR(CheckRanges(item));
+      Finish(&item);
+    }
+    for (const Item& item : items_) RETURN_IF_ERROR(CheckQuotas(item));
     return Collect();
   }
 
@@ -97,8 +103,14 @@ class Planner {
     if (!kind.namespaced) meta->clear_namespace_();
     item.before = cache_.Find(kind.object_case, meta->namespace_(), meta->name());
     RETURN_IF_ERROR(CheckWanted(item));
-    if (item.before != nullptr) KeepFromBefore(item);
+    if (item.before != nullptr) {
+      KeepFromBefore(item);
+    } else {
+      // Before the defaults: a job's labels say it.
+      meta->set_uid(DerivedUid(write_id_, Key(item.object)));
+    }
     SetDefaults(&item.object);
+    if (item.before == nullptr) RangesOf(meta->namespace_()).FillIn(&item.object);
     Check(index, item);
     return absl::OkStatus();
   }
@@ -163,7 +175,9 @@ class Planner {
     if (meta->generate_name().empty()) meta->set_generate_name(old.generate_name());
     CopyStatus(before, &item.object);
     KeepSystemSpec(before, &item.object);
-    if (item.wanted_version.empty()) KeepUndeclared(before, &item.object);
+    if (!item.wanted_version.empty()) return;
+    KeepUndeclared(before, &item.object);
+    KeepFilledIn(before, &item.object);
   }
 
   void Check(int index, const Item& item) {
@@ -227,11 +241,62 @@ class Planner {
     return absl::OkStatus();
   }
 
+  const LimitRanges& RangesOf(const std::string& name_space) {
+    const auto known = ranges_.find(name_space);
+    if (known != ranges_.end()) return known->second;
+    return ranges_
+        .emplace(name_space,
+                 cache_.Read([&](const View& view) { return LimitRanges(view, name_space); }))
+        .first->second;
+  }
+
+  QuotaBook* QuotasOf(const std::string& name_space) {
+    const auto known = quotas_.find(name_space);
+    if (known != quotas_.end()) return &known->second;
+    return &quotas_
+                .emplace(name_space,
+                         cache_.Read([&](const View& view) { return QuotaBook(view, name_space); }))
+                .first->second;
+  }
+
+  // What exists already is judged only by what changes of it.
+  absl::Status CheckRanges(const Item& item) {
+    if (item.before != nullptr && !SpecChanged(item.before->object, item.object)) {
+      return absl::OkStatus();
+    }
+    const v1::ObjectMeta& meta = Meta(item.object);
+    const auto problems = RangesOf(meta.namespace_()).Problems(item.object);
+    if (problems.empty()) return absl::OkStatus();
+    return absl::FailedPreconditionError(
+        ForbiddenText(item.object, meta.name(), JoinProblems(problems)));
+  }
+
+  absl::Status CheckQuotas(const Item& item) {
+    if (item.outcome == v1::APPLY_OUTCOME_UNCHANGED) return absl::OkStatus();
+    const v1::ObjectMeta& meta = Meta(item.object);
+    const v1::Object* before = item.before == nullptr ? nullptr : &item.before->object;
+    const std::string refusal = QuotasOf(meta.namespace_())->Admit(before, item.object);
+    if (refusal.empty()) return absl::OkStatus();
+    return absl::FailedPreconditionError(ForbiddenText(item.object, meta.name(), refusal));
+  }
+
+  // In the same transaction as what they count: of two creations that see the same last place of a
+  // quota, one meets a conflict and looks again.
+  void AddQuotas(ApplyPlan* plan) {
+    for (const auto& [name_space, book] : quotas_) {
+      for (QuotaBook::Updated& quota : book.Quotas()) {
+        if (!quota.counted || keys_.contains(quota.before->key)) continue;
+        plan->txn.conds.push_back({quota.before->key, quota.before->mod_rev});
+        plan->txn.ops.push_back(
+            {store::Op::Kind::kPut, quota.before->key, SerializeObject(quota.after), /*lease=*/0});
+      }
+    }
+  }
+
   void Finish(Item* item) {
     v1::ObjectMeta* meta = MutableMeta(&item->object);
     if (item->before == nullptr) {
       item->outcome = v1::APPLY_OUTCOME_CREATED;
-      meta->set_uid(DerivedUid(write_id_, Key(item->object)));
       meta->set_generation(1);
       SetTime(now_, meta->mutable_creation_timestamp());
       if (item->object.has_pod()) {
@@ -268,6 +333,7 @@ class Planner {
       *result.mutable_object() = std::move(item.object);
     }
     if (plan.txn.ops.empty()) return plan;
+    AddQuotas(&plan);
     for (const auto& [key, mod_rev] : namespaces_) plan.txn.conds.push_back({key, mod_rev});
     return plan;
   }
@@ -279,6 +345,8 @@ class Planner {
   std::vector<Item> items_;
   std::set<std::string> keys_;
   std::map<std::string, store::Rev> namespaces_;  // that new objects are made in
+  std::map<std::string, LimitRanges> ranges_;     // by namespace
+  std::map<std::string, QuotaBook> quotas_;       // by namespace
   std::vector<v1::Violation> violations_;
 };
 

@@ -30,7 +30,8 @@ struct ApplyPlan {
 //
 // InvalidArgument (all violations of all objects in the payload, see status.h), NotFound
 // (namespace), AlreadyExists (a generated name is taken), Aborted (resourceVersion or uid do not
-// hold), FailedPrecondition (namespace is going), ResourceExhausted (limits).
+// hold), FailedPrecondition (namespace is going; a LimitRange or a ResourceQuota does not let it
+// in), ResourceExhausted (limits).
 absl::StatusOr<ApplyPlan> PlanApply(const Cache& cache, const v1::ApplyRequest& request,
                                     const std::string& write_id, absl::Time now);
 

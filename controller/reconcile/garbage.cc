@@ -8,6 +8,7 @@
 
 #include "absl/container/flat_hash_map.h"
 
+#include "controller/object/claims.h"
 #include "controller/reconcile/ownership.h"
 #include "controller/reconcile/pod_state.h"
 #include "proto/schema/scalars.h"
@@ -15,15 +16,8 @@
 namespace cluster::controller {
 namespace {
 
-bool HasFinalizer(const v1::ObjectMeta& meta, absl::string_view finalizer) {
-  return std::find(meta.finalizers().begin(), meta.finalizers().end(), finalizer) !=
-         meta.finalizers().end();
-}
-
 v1::Object WithoutFinalizer(v1::Object object, absl::string_view finalizer) {
-  auto* finalizers = MutableMeta(&object)->mutable_finalizers();
-  finalizers->erase(std::remove(finalizers->begin(), finalizers->end(), finalizer),
-                    finalizers->end());
+  RemoveFinalizer(finalizer, MutableMeta(&object));
   return object;
 }
 
@@ -56,9 +50,23 @@ class GarbagePass {
     const v1::OwnerReference* owner = ControllerOf(meta);
     if (owner != nullptr && view_.FindUid(owner->uid()) == nullptr) {
       DeleteObject(entry, now_, &changes_);
-    } else if (meta.has_deletion_timestamp() && !entry.object.has_pod() &&
-               !entry.object.has_namespace_()) {
+    } else if (entry.object.has_pod()) {
+      FinishUnbound(entry);
+    } else if (meta.has_deletion_timestamp() && !entry.object.has_namespace_()) {
       Finish(entry);
+    }
+  }
+
+  // A pod that was deleted before it had a node, and that something held.
+  void FinishUnbound(const Entry& entry) {
+    const v1::Pod& pod = entry.object.pod();
+    if (IsBound(pod) || !IsTerminating(pod)) return;
+    if (pod.metadata().finalizers().empty()) {
+      changes_.Delete(entry);
+    } else if (!IsFinished(pod)) {
+      v1::Object after = entry.object;
+      MarkFailed("The pod was deleted before it had a node.", after.mutable_pod());
+      changes_.Put(entry, std::move(after));
     }
   }
 
@@ -105,14 +113,17 @@ class GarbagePass {
     for (const auto& [key, entry] : view_.All(v1::Object::kPod)) {
       const v1::Pod& pod = entry->object.pod();
       const v1::OwnerReference* owner = ControllerOf(pod.metadata());
-      if (owner != nullptr && IsFinished(pod) && !IsTerminating(pod)) {
+      const bool held = !pod.metadata().finalizers().empty();
+      if (owner != nullptr && IsFinished(pod) && !IsTerminating(pod) && !held) {
         ended[owner->uid()].push_back(entry);
       }
     }
     for (auto& [owner, pods] : ended) {
       std::sort(pods.begin(), pods.end(),
                 [](const EntryPtr& a, const EntryPtr& b) { return a->create_rev > b->create_rev; });
-      for (size_t i = kEndedPodsPerOwner; i < pods.size(); ++i) {
+      const EntryPtr entry = view_.FindUid(owner);
+      const bool of_job = entry != nullptr && entry->object.has_job();
+      for (size_t i = of_job ? kEndedPodsPerJob : kEndedPodsPerOwner; i < pods.size(); ++i) {
         EndPod(*pods[i], now_, 0, &changes_);
       }
     }

@@ -15,6 +15,8 @@ constexpr absl::string_view kOrphanFinalizer = "orphan";
 
 // Ended pods kept per owner, the newest ones.
 constexpr int kEndedPodsPerOwner = 5;
+// A job's pods are its results: their logs are looked at.
+constexpr int kEndedPodsPerJob = 1000;
 constexpr absl::Duration kEventLife = absl::Hours(1);
 
 Changes ReconcileGarbage(const View& view, absl::Time now);

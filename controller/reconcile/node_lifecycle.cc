@@ -91,6 +91,9 @@ void LosePod(const Entry& entry, bool replace, absl::Time now, Changes* changes)
   MarkLost(node, now, pod);
   if (ends) {
     StampDeletion(now, std::nullopt, pod);
+    MarkDisrupted("DeletionByTaintManager",
+                  absl::StrCat("Node ", node, " is lost; the pod is replaced on another node."),
+                  now, pod);
     pod->mutable_status()->set_reason(std::string(kNodeLost));
     pod->mutable_status()->set_message(
         absl::StrCat("Node ", node, " is lost; the pod is replaced on another node."));
@@ -136,6 +139,19 @@ void EndUnique(const Entry& entry, absl::Time now, Changes* changes) {
   changes->Put(entry, std::move(after));
 }
 
+// Of a pod that something still holds: it has ended, for whoever counts it.
+void FailWithoutNode(const Entry& entry, absl::Time now, Changes* changes) {
+  if (IsFinished(entry.object.pod()) && IsTerminating(entry.object.pod())) return;
+  v1::Object after = entry.object;
+  v1::Pod* pod = after.mutable_pod();
+  if (!IsFinished(*pod)) {
+    MarkDisrupted("DeletionByPodGC", "PodGC: node no longer exists", now, pod);
+    MarkFailed(absl::StrCat("Node ", pod->spec().node_name(), " no longer exists."), pod);
+  }
+  if (!IsTerminating(*pod)) StampDeletion(now, 0, pod);
+  changes->Put(entry, std::move(after));
+}
+
 // Pods of a node object that was deleted. One that a user bound to a node that never was stays: it
 // waits for that node.
 void RemovePodsWithoutNode(const View& view, absl::Time now, Changes* changes) {
@@ -148,8 +164,10 @@ void RemovePodsWithoutNode(const View& view, absl::Time now, Changes* changes) {
     if (!had_node && !IsTerminating(pod)) continue;
     if (IsOwnedBy(v1::Object::kStatefulSet, pod) && !IsFinished(pod)) {
       EndUnique(*entry, now, changes);
-    } else {
+    } else if (pod.metadata().finalizers().empty()) {
       changes->Delete(*entry);
+    } else {
+      FailWithoutNode(*entry, now, changes);
     }
   }
 }

@@ -7,6 +7,7 @@ namespace cluster::controller {
 namespace {
 
 const v1::LabelSelector& SelectorOf(const v1::Object& owner) {
+  if (owner.has_job()) return owner.job().spec().selector();
   if (owner.has_deployment()) return owner.deployment().spec().selector();
   if (owner.has_stateful_set()) return owner.stateful_set().spec().selector();
   if (owner.has_daemon_set()) return owner.daemon_set().spec().selector();

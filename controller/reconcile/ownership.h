@@ -16,9 +16,9 @@ void AddOwner(const v1::Object& owner, v1::ObjectMeta* meta);
 // The object without its reference to this owner.
 v1::Object WithoutOwner(v1::Object object, absl::string_view owner_uid);
 
-// True when the selector of a workload (Deployment, ReplicaSet, StatefulSet, DaemonSet) matches the
-// object's labels and both are in one namespace. An empty selector matches nothing: it would take
-// everything.
+// True when the selector of a workload (Deployment, ReplicaSet, StatefulSet, DaemonSet, Job)
+// matches the object's labels and both are in one namespace. An empty selector matches nothing: it
+// would take everything.
 bool Selects(const v1::Object& owner, const Entry& entry);
 
 // Objects of one kind that no controller owns, by namespace; built once per pass.

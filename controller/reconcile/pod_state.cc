@@ -41,15 +41,27 @@ void StampDeletion(absl::Time now, std::optional<int64_t> grace, v1::Pod* pod) {
   *pod->mutable_metadata()->mutable_deletion_timestamp() = Seconds(now + absl::Seconds(seconds));
 }
 
+void MarkDisrupted(absl::string_view reason, std::string message, absl::Time now, v1::Pod* pod) {
+  SetCondition({"DisruptionTarget", v1::CONDITION_STATUS_TRUE, reason, std::move(message)}, now,
+               pod->mutable_status()->mutable_conditions());
+}
+
+void MarkFailed(std::string message, v1::Pod* pod) {
+  pod->mutable_status()->set_phase(v1::POD_PHASE_FAILED);
+  pod->mutable_status()->set_message(std::move(message));
+}
+
 void EndPod(const Entry& entry, absl::Time now, std::optional<int64_t> grace, Changes* changes) {
   const v1::Pod& pod = entry.object.pod();
-  if (!IsBound(pod)) {
+  const bool held = !pod.metadata().finalizers().empty();
+  if (!IsBound(pod) && !held) {
     changes->Delete(entry);
     return;
   }
   if (IsTerminating(pod)) return;
   v1::Object ended = entry.object;
-  StampDeletion(now, grace, ended.mutable_pod());
+  // Without a node there is nothing that takes time to end.
+  StampDeletion(now, IsBound(pod) ? grace : 0, ended.mutable_pod());
   changes->Put(entry, std::move(ended));
 }
 

@@ -29,9 +29,16 @@ bool HoldsResources(const v1::Pod& pod);
 v1::PodStatus NewPodStatus(const v1::PodSpec& spec);
 
 // Ends a pod: an unbound one is deleted at once, a bound one gets a deletion timestamp, and its
-// node does the rest. Nothing for one that is already ending. `grace` defaults to the pod's own.
+// node does the rest. One with finalizers stays until they are off. Nothing for one that is already
+// ending. `grace` defaults to the pod's own.
 void EndPod(const Entry& entry, absl::Time now, std::optional<int64_t> grace, Changes* changes);
 // The part of it that stamps the pod.
 void StampDeletion(absl::Time now, std::optional<int64_t> grace, v1::Pod* pod);
+
+// What ended the pod was not the pod: its condition DisruptionTarget, which a job's
+// podFailurePolicy may look at.
+void MarkDisrupted(absl::string_view reason, std::string message, absl::Time now, v1::Pod* pod);
+// Its end, of which no node will ever tell.
+void MarkFailed(std::string message, v1::Pod* pod);
 
 }  // namespace cluster::controller

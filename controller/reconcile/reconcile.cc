@@ -5,10 +5,13 @@
 
 #include "absl/container/flat_hash_set.h"
 
+#include "controller/admission/admission.h"
 #include "controller/reconcile/claims.h"
+#include "controller/reconcile/cron_jobs.h"
 #include "controller/reconcile/daemon_set.h"
 #include "controller/reconcile/disruption.h"
 #include "controller/reconcile/garbage.h"
+#include "controller/reconcile/jobs.h"
 #include "controller/reconcile/namespaces.h"
 #include "controller/reconcile/priority.h"
 #include "controller/reconcile/replicas.h"
@@ -38,8 +41,11 @@ Changes Reconcile(const View& view, const ReconcileInputs& inputs) {
   MergeChanges(ReconcileReplicas(view, KeysOf(changes), inputs.now, inputs.random), &changes);
   MergeChanges(ReconcileStatefulSets(view, KeysOf(changes), inputs.now, inputs.random), &changes);
   MergeChanges(ReconcileDaemonSets(view, KeysOf(changes), inputs.now, inputs.random), &changes);
+  MergeChanges(ReconcileCronJobs(view, KeysOf(changes), inputs.now, inputs.random), &changes);
+  MergeChanges(ReconcileJobs(view, KeysOf(changes), inputs.now, inputs.random), &changes);
   MergeChanges(ReconcileBudgets(view, inputs.now), &changes);
   AdmitPriorities(view, &changes);
+  AdmitCreations(view, inputs.now, &changes);
   return changes;
 }
 

@@ -22,8 +22,9 @@ struct ReconcileInputs {
 };
 
 // The laws in order: namespaces and garbage, nodes, taints, claims, rollouts, replicas, stateful
-// sets, daemon sets, budgets. Pods that come of them get their priority last. Where two want to
-// write one object, the earlier one does and the later one follows in the next pass.
+// sets, daemon sets, cron jobs, jobs, budgets. Pods that come of them get their priority last, and
+// what is to be created is admitted, or not (controller/admission). Where two want to write one
+// object, the earlier one does and the later one follows in the next pass.
 Changes Reconcile(const View& view, const ReconcileInputs& inputs);
 
 }  // namespace cluster::controller

@@ -154,6 +154,9 @@ void StatusWriter::StagePod(const Item& item) {
   record.set_lineage(item.lineage);
   v1::Pod* pod = staged->object.mutable_pod();
   v1::PodStatus merged = MergePodStatus(pod->status(), update.status());
+  // Something holds the object, and its node has nothing more to tell.
+  const bool gone = update.gone() && meta.has_deletion_timestamp();
+  if (gone && !IsTerminal(merged.phase())) merged.set_phase(v1::POD_PHASE_FAILED);
   if (!MessageDifferencer::Equals(merged, pod->status())) {
     *pod->mutable_status() = std::move(merged);
     staged->changed = true;

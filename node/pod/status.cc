@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 
 #include "node/pod/back_off.h"
+#include "node/pod/decide.h"
 #include "node/pod/message_text.h"
 #include "node/pod/resize.h"
 #include "proto/schema/pod_resources.h"
@@ -241,6 +242,11 @@ void SetConditions(const v1::PodStatus& status, const Moment& now, v1::PodRecord
   SetCondition("ContainersReady", ready, now, record);
   SetCondition("Ready", ready, now, record);
   SetResizeConditions(now, record);
+  // Not the pod's own doing: a job's podFailurePolicy may look at it.
+  if (record->failing() && record->reason() == kEvicted) {
+    SetCondition("DisruptionTarget", {true, "TerminationByKubelet", record->message()}, now,
+                 record);
+  }
 }
 
 }  // namespace

@@ -180,5 +180,24 @@ TEST_F(Status, ReportsAndAppliesOfOnePodDoNotLoseEachOther) {
   }));
 }
 
+TEST_F(Status, APodThatIsGoneFromItsNodeHasFailedWhileSomethingHoldsIt) {
+  node_->Behave({.runs = false, .ends = false});
+  v1::Object held = MakePod("a");
+  held.mutable_pod()->mutable_spec()->set_node_name("node1");
+  MutableMeta(&held)->add_finalizers("example.com/hold");
+  ASSERT_TRUE(cluster_.Apply({held}).ok());
+  ASSERT_TRUE(cluster_.Delete("Pod", "a").ok());
+  v1::PodStatusUpdate update;
+  update.set_uid(uid_);
+  update.set_namespace_("default");
+  update.set_name("a");
+  update.set_sequence(1);
+  update.set_gone(true);
+  update.mutable_status()->set_phase(v1::POD_PHASE_PENDING);
+  node_->SendStatus(update);
+  ASSERT_TRUE(node_->WaitFor([](const FakeNode& node) { return node.status_acked() == 1; }));
+  EXPECT_EQ(Stored().phase(), v1::POD_PHASE_FAILED);
+}
+
 }  // namespace
 }  // namespace cluster::controller

@@ -5,6 +5,7 @@
 
 #include "controller/reconcile/namespaces.h"
 #include "tests/domain/builders.h"
+#include "tests/domain/job_builders.h"
 #include "tests/domain/world.h"
 
 namespace cluster::controller {
@@ -125,6 +126,45 @@ TEST_F(Garbage, ALiveNamespaceIsActiveAndStraysGo) {
   Settle();
   EXPECT_EQ(world_.Find("namespaces/team")->object.namespace_().status().phase(), "Active");
   EXPECT_FALSE(Has("deployments/gone/web"));
+}
+
+TEST_F(Garbage, AHeldPodStaysUntilNothingHoldsIt) {
+  const v1::Object set = ReplicaSet("web");
+  world_.Put(set);
+  for (int i = 0; i < 8; ++i) {
+    world_.Put(Pod(absl::StrCat("p", i))
+                   .OwnedBy(set)
+                   .Phase(v1::POD_PHASE_FAILED)
+                   .Finalizer("batch.kubernetes.io/job-tracking"));
+  }
+  const v1::Object gone = ReplicaSet("gone");
+  world_.Put(Pod("unbound").OwnedBy(gone).Finalizer("x/y"));
+  Settle();
+  for (int i = 0; i < 8; ++i) EXPECT_TRUE(Has(absl::StrCat("pods/default/p", i))) << i;
+  EXPECT_TRUE(world_.PodNamed("unbound").metadata().has_deletion_timestamp());
+}
+
+TEST_F(Garbage, ADeletedPodWithoutNodeIsOverAndGoesWithItsLastFinalizer) {
+  world_.Put(Pod("held").Deleting().Finalizer("x/y"));
+  Settle();
+  EXPECT_EQ(world_.PodNamed("held").status().phase(), v1::POD_PHASE_FAILED);
+  world_.Put(Pod("held").Deleting());
+  world_.Put(Pod("bound").On("n").Deleting());
+  Settle();
+  EXPECT_FALSE(Has("pods/default/held"));
+  EXPECT_TRUE(Has("pods/default/bound")) << "its node ends it";
+}
+
+TEST_F(Garbage, PodsOfAJobAreItsResults) {
+  const v1::Object job = domain::Job("work");
+  world_.Put(job);
+  for (int i = 0; i < kEndedPodsPerJob + 2; ++i) {
+    world_.Put(Pod(absl::StrCat("p", i)).OwnedBy(job).Phase(v1::POD_PHASE_SUCCEEDED));
+  }
+  Settle();
+  EXPECT_FALSE(Has("pods/default/p0"));
+  EXPECT_FALSE(Has("pods/default/p1"));
+  EXPECT_TRUE(Has("pods/default/p2"));
 }
 
 }  // namespace

@@ -191,5 +191,30 @@ TEST_F(NodeLifecycle, PodsGoWithTheirNodeObject) {
   EXPECT_NE(world_.Find("pods/default/waits"), nullptr);
 }
 
+TEST_F(NodeLifecycle, Behaviour47WhatALostNodeTookIsADisruption) {
+  world_.Put(Serving("web-1").OwnedBy(set_));
+  Pass(Contact::kLost);
+  const v1::Pod pod = world_.PodNamed("web-1");
+  const v1::Condition* condition = FindCondition(pod.status().conditions(), "DisruptionTarget");
+  ASSERT_NE(condition, nullptr);
+  EXPECT_EQ(condition->status(), v1::CONDITION_STATUS_TRUE);
+  EXPECT_EQ(condition->reason(), "DeletionByTaintManager");
+}
+
+TEST_F(NodeLifecycle, Behaviour47AHeldPodFailsWithItsNodeObjectAndStays) {
+  world_.Put(Serving("work-1").OwnedBy(set_).Finalizer("batch.kubernetes.io/job-tracking"));
+  v1::Object seen = world_.Find("pods/default/work-1")->object;
+  seen.mutable_pod()->mutable_status()->mutable_start_time()->set_seconds(1);
+  world_.Put(seen);
+  world_.Remove("nodes/n1");
+  Pass(Contact::kLost);
+  const v1::Pod pod = world_.PodNamed("work-1");
+  EXPECT_EQ(pod.status().phase(), v1::POD_PHASE_FAILED);
+  EXPECT_TRUE(pod.metadata().has_deletion_timestamp());
+  EXPECT_EQ(FindCondition(pod.status().conditions(), "DisruptionTarget")->reason(),
+            "DeletionByPodGC");
+  EXPECT_TRUE(Pass(Contact::kLost).writes.empty());
+}
+
 }  // namespace
 }  // namespace cluster::controller

@@ -168,6 +168,13 @@ TEST_F(WorkerResizeTest, AnEvictedPodIsKilledAtOnceAndFailsWithTheReason) {
   EXPECT_EQ(Status().message(), "The node was low on resource: memory.");
   EXPECT_TRUE(FirstContainer().state().has_terminated());
   EXPECT_THAT(EventReasons(), Contains("Evicted"));
+  const auto status = Status();
+  const auto disrupted =
+      std::find_if(status.conditions().begin(), status.conditions().end(),
+                   [](const auto& each) { return each.type() == "DisruptionTarget"; });
+  ASSERT_NE(disrupted, status.conditions().end()) << "a job's podFailurePolicy asks for it";
+  EXPECT_EQ(disrupted->status(), v1::CONDITION_STATUS_TRUE);
+  EXPECT_EQ(disrupted->reason(), "TerminationByKubelet");
   worker_->Evict("again");
   Pass(absl::Seconds(1));
   EXPECT_EQ(Status().message(), "The node was low on resource: memory.");
