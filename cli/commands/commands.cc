@@ -4,6 +4,7 @@ namespace cluster::cli {
 
 void AddCommands(CLI::App& app, Session& session) {
   AddApply(app, session);
+  AddCreate(app, session);
   AddGet(app, session);
   AddDescribe(app, session);
   AddEvents(app, session);

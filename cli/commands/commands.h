@@ -6,6 +6,8 @@
 namespace cluster::cli {
 
 void AddApply(CLI::App& app, Session& session);
+// create job
+void AddCreate(CLI::App& app, Session& session);
 void AddGet(CLI::App& app, Session& session);
 void AddDescribe(CLI::App& app, Session& session);
 void AddEvents(CLI::App& app, Session& session);

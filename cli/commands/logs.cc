@@ -176,7 +176,7 @@ void AddLogs(CLI::App& app, Session& session) {
                                  "clusterctl logs web-1 --previous\n"
                                  "clusterctl logs -l app=web --prefix");
   auto flags = std::make_shared<LogFlags>();
-  command->add_option("pod", flags->words, "POD [CONTAINER], pod/NAME or deploy/NAME");
+  command->add_option("pod", flags->words, "POD [CONTAINER], pod/NAME, deploy/NAME or job/NAME");
   command->add_option("-c,--container", flags->container, "Which container (default: the first)");
   command->add_option("-l,--selector", flags->selector, "Of all pods with these labels");
   command->add_flag("-f,--follow", flags->follow, "Go on with what is written next");

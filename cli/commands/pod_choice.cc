@@ -30,6 +30,7 @@ absl::StatusOr<std::string> SelectorOf(const Target& target, const v1::Object& o
   if (owner.has_replica_set()) return SelectorText(owner.replica_set().spec().selector());
   if (owner.has_stateful_set()) return SelectorText(owner.stateful_set().spec().selector());
   if (owner.has_daemon_set()) return SelectorText(owner.daemon_set().spec().selector());
+  if (owner.has_job()) return SelectorText(owner.job().spec().selector());
   return UsageError(absl::StrCat("a ", target.kind->singular, " has no pods; name a pod"));
 }
 

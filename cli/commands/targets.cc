@@ -12,8 +12,8 @@ namespace cluster::cli {
 namespace {
 
 // What `all` stands for: the workloads.
-constexpr absl::string_view kAllKinds[] = {"Pod", "DaemonSet", "Deployment", "ReplicaSet",
-                                           "StatefulSet"};
+constexpr absl::string_view kAllKinds[] = {"Pod",         "DaemonSet", "Deployment", "ReplicaSet",
+                                           "StatefulSet", "Job",       "CronJob"};
 
 // deployments.apps and deployments.v1.apps mean deployments.
 const Kind* FindQualifiedKind(const std::string& word) {

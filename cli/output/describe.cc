@@ -104,6 +104,14 @@ void DescribeOwn(const v1::Object& object, const Related& related, absl::Time no
       return DescribeBudget(object.pod_disruption_budget(), now, text);
     case v1::Object::kPriorityClass:
       return DescribePriorityClass(object.priority_class(), text);
+    case v1::Object::kJob:
+      return DescribeJob(object.job(), now, text);
+    case v1::Object::kCronJob:
+      return DescribeCronJob(object.cron_job(), text);
+    case v1::Object::kLimitRange:
+      return DescribeLimitRange(object.limit_range(), text);
+    case v1::Object::kResourceQuota:
+      return DescribeQuota(object.resource_quota(), text);
     case v1::Object::kStatefulSet:
       return DescribeStatefulSet(object.stateful_set(), related, now, text);
     case v1::Object::kDaemonSet:
@@ -111,11 +119,7 @@ void DescribeOwn(const v1::Object& object, const Related& related, absl::Time no
     case v1::Object::kControllerRevision:
       text.Field(0, "Revision", absl::StrCat(object.controller_revision().revision()));
       return DescribePodTemplate(object.controller_revision().data(), 0, text);
-    case v1::Object::kJob:
-    case v1::Object::kCronJob:
     case v1::Object::kHorizontalPodAutoscaler:
-    case v1::Object::kLimitRange:
-    case v1::Object::kResourceQuota:
     case v1::Object::OBJECT_NOT_SET:
       return;
   }

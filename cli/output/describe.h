@@ -40,6 +40,10 @@ void DescribeStatefulSet(const v1::StatefulSet& set, const Related& related, abs
                          Description& text);
 void DescribeDaemonSet(const v1::DaemonSet& set, const Related& related, absl::Time now,
                        Description& text);
+void DescribeJob(const v1::Job& job, absl::Time now, Description& text);
+void DescribeCronJob(const v1::CronJob& cron_job, Description& text);
+void DescribeLimitRange(const v1::LimitRange& range, Description& text);
+void DescribeQuota(const v1::ResourceQuota& quota, Description& text);
 void DescribeClaim(const v1::PersistentVolumeClaim& claim, const Related& related, absl::Time now,
                    Description& text);
 void DescribeNode(const v1::Node& node, const Related& related, absl::Time now, Description& text);

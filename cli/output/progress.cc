@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "cli/output/job_text.h"
 #include "cli/output/pod_status.h"
 #include "cli/output/set_progress.h"
 
@@ -102,9 +103,25 @@ Progress PodProgress(const v1::Pod& pod) {
   return Waiting(absl::StrFormat("Waiting for pod \"%s\" to be ready...", name));
 }
 
+Progress JobProgress(const v1::Job& job) {
+  const std::string& name = job.metadata().name();
+  const v1::Condition* failed = FindCondition(job.status().conditions(), "Failed");
+  if (failed != nullptr && failed->status() == v1::CONDITION_STATUS_TRUE) {
+    return Failed(absl::StrFormat("job \"%s\" has failed: %s", name, failed->message()));
+  }
+  const v1::Condition* complete = FindCondition(job.status().conditions(), "Complete");
+  if (complete != nullptr && complete->status() == v1::CONDITION_STATUS_TRUE) {
+    return Done(absl::StrFormat("job \"%s\" is complete", name));
+  }
+  if (job.spec().suspend()) return Done(absl::StrFormat("job \"%s\" is suspended", name));
+  return Waiting(
+      absl::StrFormat("Waiting for job \"%s\" to complete: %s...", name, CompletionsText(job)));
+}
+
 Progress ReadyProgress(const v1::Object& object) {
   if (object.has_deployment()) return RolloutProgress(object.deployment());
   if (object.has_pod()) return PodProgress(object.pod());
+  if (object.has_job()) return JobProgress(object.job());
   if (object.has_replica_set()) return ReplicaSetProgress(object.replica_set());
   if (object.has_stateful_set()) return StatefulSetProgress(object.stateful_set());
   if (object.has_daemon_set()) return DaemonSetProgress(object.daemon_set());

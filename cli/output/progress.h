@@ -18,6 +18,9 @@ struct Progress {
 // 'Waiting for deployment "web" rollout to finish: 1 of 3 updated replicas are available...'
 Progress RolloutProgress(const v1::Deployment& deployment);
 
+// Done once the job is complete, or suspended: then nothing comes of waiting.
+Progress JobProgress(const v1::Job& job);
+
 // Done once the pod is Ready or has succeeded.
 Progress PodProgress(const v1::Pod& pod);
 

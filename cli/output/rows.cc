@@ -8,7 +8,9 @@
 #include "absl/strings/str_join.h"
 #include "cli/output/claim_text.h"
 #include "cli/output/duration.h"
+#include "cli/output/job_text.h"
 #include "cli/output/pod_status.h"
+#include "cli/output/quota_text.h"
 
 #include "proto/schema/enum_text.h"
 #include "proto/schema/scalars.h"
@@ -51,6 +53,16 @@ Layout LayoutOf(const Kind& kind) {
       return {{"MIN AVAILABLE", "MAX UNAVAILABLE", "ALLOWED DISRUPTIONS", "AGE"}, 4};
     case v1::Object::kPriorityClass:
       return {{"VALUE", "GLOBAL-DEFAULT", "AGE", "PREEMPTIONPOLICY"}, 4};
+    case v1::Object::kJob:
+      return {{"STATUS", "COMPLETIONS", "DURATION", "AGE", "CONTAINERS", "IMAGES", "SELECTOR"}, 4};
+    case v1::Object::kCronJob:
+      return {{"SCHEDULE", "TIMEZONE", "SUSPEND", "ACTIVE", "LAST SCHEDULE", "AGE", "CONTAINERS",
+               "IMAGES", "SELECTOR"},
+              6};
+    case v1::Object::kLimitRange:
+      return {{"CREATED AT"}, 1};
+    case v1::Object::kResourceQuota:
+      return {{"REQUEST", "LIMIT", "AGE"}, 3};
     case v1::Object::kStatefulSet:
       return {{"READY", "AGE", "CONTAINERS", "IMAGES"}, 2};
     case v1::Object::kDaemonSet:
@@ -59,11 +71,7 @@ Layout LayoutOf(const Kind& kind) {
               7};
     case v1::Object::kControllerRevision:
       return {{"CONTROLLER", "REVISION", "AGE"}, 3};
-    case v1::Object::kJob:
-    case v1::Object::kCronJob:
     case v1::Object::kHorizontalPodAutoscaler:
-    case v1::Object::kLimitRange:
-    case v1::Object::kResourceQuota:
     case v1::Object::OBJECT_NOT_SET:
       break;
   }
@@ -151,6 +159,26 @@ Cells RevisionCells(const v1::ControllerRevision& revision, absl::Time now) {
           AgeOf(revision.metadata(), now)};
 }
 
+Cells JobCells(const v1::Job& job, absl::Time now) {
+  Cells cells = {JobStatusText(job), CompletionsText(job), JobDurationText(job, now),
+                 AgeOf(job.metadata(), now)};
+  AppendTemplate(job.spec().template_(), job.spec().selector(), cells);
+  return cells;
+}
+
+Cells CronJobCells(const v1::CronJob& cron_job, absl::Time now) {
+  const v1::CronJobSpec& spec = cron_job.spec();
+  Cells cells = {spec.schedule(),
+                 OrNone(spec.time_zone()),
+                 spec.suspend() ? "True" : "False",
+                 absl::StrCat(cron_job.status().active_size()),
+                 LastScheduleText(cron_job, now),
+                 AgeOf(cron_job.metadata(), now)};
+  AppendTemplate(spec.job_template().spec().template_(), spec.job_template().spec().selector(),
+                 cells);
+  return cells;
+}
+
 Cells NodeCells(const v1::Node& node, absl::Time now) {
   const v1::NodeSystemInfo& facts = node.status().node_info();
   return {NodeStatusText(node),
@@ -222,17 +250,22 @@ Cells CellsOf(const v1::Object& object, absl::Time now) {
       return {absl::StrCat(object.priority_class().value()),
               object.priority_class().global_default() ? "true" : "false", AgeOf(meta, now),
               std::string(EnumText(object.priority_class().preemption_policy()))};
+    case v1::Object::kJob:
+      return JobCells(object.job(), now);
+    case v1::Object::kCronJob:
+      return CronJobCells(object.cron_job(), now);
+    case v1::Object::kLimitRange:
+      return {FormatTimestamp(meta.creation_timestamp())};
+    case v1::Object::kResourceQuota:
+      return {QuotaText(object.resource_quota(), false), QuotaText(object.resource_quota(), true),
+              AgeOf(meta, now)};
     case v1::Object::kStatefulSet:
       return StatefulSetCells(object.stateful_set(), now);
     case v1::Object::kDaemonSet:
       return DaemonSetCells(object.daemon_set(), now);
     case v1::Object::kControllerRevision:
       return RevisionCells(object.controller_revision(), now);
-    case v1::Object::kJob:
-    case v1::Object::kCronJob:
     case v1::Object::kHorizontalPodAutoscaler:
-    case v1::Object::kLimitRange:
-    case v1::Object::kResourceQuota:
     case v1::Object::OBJECT_NOT_SET:
       break;
   }

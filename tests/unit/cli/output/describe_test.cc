@@ -272,5 +272,45 @@ TEST(DescribeTest, ADaemonSetAndItsNodes) {
   }
 }
 
+TEST(DescribeTest, AJobSaysHowFarItIs) {
+  const v1::Object job = Parse(
+      "job { metadata { name: 'work' namespace: 'shop' } spec { parallelism: 2 completions: 5"
+      " completion_mode: COMPLETION_MODE_INDEXED backoff_limit: 6 active_deadline_seconds: 60"
+      " template { spec { containers { name: 'a' image: 'app:1' } } } }"
+      " status { active: 2 ready: 1 succeeded: 3 failed: 1 completed_indexes: '0-2' } }");
+  const std::string text = Describe(job, {}, Noon());
+  EXPECT_THAT(text, HasSubstr("Completion Mode:"));
+  EXPECT_THAT(text, HasSubstr("2 Active (1 Ready) / 3 Succeeded / 1 Failed"));
+  EXPECT_THAT(text, HasSubstr("0-2"));
+  EXPECT_THAT(text, HasSubstr("60s"));
+}
+
+TEST(DescribeTest, ACronJobSaysWhenItRunsNext) {
+  const v1::Object cron_job = Parse(
+      "cron_job { metadata { name: 'backup' namespace: 'shop' } spec { schedule: '@daily'"
+      " concurrency_policy: CONCURRENCY_POLICY_FORBID job_template { spec { template { spec {"
+      " containers { name: 'a' image: 'app:1' } } } } } }"
+      " status { active { name: 'backup-1' } next_schedule_time { seconds: 1767312000 } } }");
+  const std::string text = Describe(cron_job, {}, Noon());
+  EXPECT_THAT(text, HasSubstr("@daily"));
+  EXPECT_THAT(text, HasSubstr("Forbid"));
+  EXPECT_THAT(text, HasSubstr("2026-01-02T00:00:00Z"));
+  EXPECT_THAT(text, HasSubstr("backup-1"));
+}
+
+TEST(DescribeTest, QuotasAndLimitRangesAreTables) {
+  const v1::Object quota = Parse(
+      "resource_quota { metadata { name: 'q' namespace: 'shop' } spec { scopes: "
+      "QUOTA_SCOPE_BEST_EFFORT } status { hard { key: 'pods' value: '4' } used { key: 'pods' "
+      "value: '3' } } }");
+  EXPECT_THAT(Describe(quota, {}, Noon()), HasSubstr("pods      3     4"));
+  EXPECT_THAT(Describe(quota, {}, Noon()), HasSubstr("BestEffort"));
+  const v1::Object range = Parse(
+      "limit_range { metadata { name: 'l' namespace: 'shop' } spec { limits { type: "
+      "LIMIT_TYPE_CONTAINER max { key: 'cpu' value: '2' } default_request { key: 'cpu' value: "
+      "'1' } } } }");
+  EXPECT_THAT(Describe(range, {}, Noon()), HasSubstr("Container  cpu       -    2    1"));
+}
+
 }  // namespace
 }  // namespace cluster::cli

@@ -129,5 +129,25 @@ TEST(StatefulSetProgressTest, GoesThroughKubectlsSteps) {
             ProgressState::kReached);
 }
 
+TEST(JobProgressTest, CompleteIsReachedAndFailureIsGivenUp) {
+  const auto progress = [](const std::string& text) {
+    return JobProgress(Parse(absl::StrCat("job { metadata { name: 'work' } spec { completions: 2 }"
+                                          " status { succeeded: 1 ",
+                                          text, " } }"))
+                           .job());
+  };
+  EXPECT_EQ(progress("").state, ProgressState::kUnderWay);
+  EXPECT_EQ(progress("").message, "Waiting for job \"work\" to complete: 1/2...");
+  EXPECT_EQ(progress("conditions { type: 'Complete' status: CONDITION_STATUS_TRUE }").state,
+            ProgressState::kReached);
+  const Progress failed =
+      progress("conditions { type: 'Failed' status: CONDITION_STATUS_TRUE message: 'too often' }");
+  EXPECT_EQ(failed.state, ProgressState::kGivenUp);
+  EXPECT_EQ(failed.message, "job \"work\" has failed: too often");
+  v1::Job suspended;
+  suspended.mutable_spec()->set_suspend(true);
+  EXPECT_EQ(JobProgress(suspended).state, ProgressState::kReached);
+}
+
 }  // namespace
 }  // namespace cluster::cli

@@ -190,5 +190,56 @@ TEST(RowsTest, EventsCountWhatRepeats) {
             "shop        3m (x4 over 10m)   Warning   BackOff   pod/web-1   again and again\n");
 }
 
+TEST(RowsTest, Job) {
+  const auto job = [](const std::string& spec, const std::string& status) {
+    return Parse(absl::StrCat("job { metadata { name: 'work' creation_timestamp ",
+                              At(absl::Minutes(9)), " } spec { ", spec,
+                              " selector { match_labels { key: 'job' value: 'work' } } template { "
+                              "spec { containers { name: 'a' image: 'app:1' } } } } status { ",
+                              status, " } }"));
+  };
+  const std::string start = absl::StrCat("start_time ", At(absl::Minutes(8)));
+  EXPECT_EQ(Printed(job("completions: 3", absl::StrCat("succeeded: 1 ", start)), {}),
+            "NAME   STATUS    COMPLETIONS   DURATION   AGE\n"
+            "work   Running   1/3           8m         9m\n");
+  EXPECT_EQ(Printed(job("completions: 3", absl::StrCat("succeeded: 3 ", start, " completion_time ",
+                                                       At(absl::Minutes(7)),
+                                                       " conditions { type: 'Complete' status: "
+                                                       "CONDITION_STATUS_TRUE }")),
+                    kWide),
+            "NAME   STATUS     COMPLETIONS   DURATION   AGE   CONTAINERS   IMAGES   SELECTOR\n"
+            "work   Complete   3/3           60s        9m    a            app:1    job=work\n");
+  EXPECT_EQ(Printed(job("parallelism: 4", ""), {}),
+            "NAME   STATUS    COMPLETIONS   DURATION   AGE\n"
+            "work   Running   0/1 of 4                 9m\n");
+}
+
+TEST(RowsTest, CronJob) {
+  const auto cron = [](const std::string& more) {
+    return Parse(absl::StrCat("cron_job { metadata { name: 'backup' creation_timestamp ",
+                              At(absl::Hours(5)), " } ", more, " }"));
+  };
+  EXPECT_EQ(Printed(cron("spec { schedule: '@daily' }"), {}),
+            "NAME     SCHEDULE   TIMEZONE   SUSPEND   ACTIVE   LAST SCHEDULE   AGE\n"
+            "backup   @daily     <none>     False     0        <none>          5h\n");
+  EXPECT_EQ(Printed(cron(absl::StrCat("spec { schedule: '*/5 * * * *' time_zone: 'Europe/Berlin' "
+                                      "suspend: true } status { active {} last_schedule_time ",
+                                      At(absl::Minutes(4)), " }")),
+                    {}),
+            "NAME     SCHEDULE      TIMEZONE        SUSPEND   ACTIVE   LAST SCHEDULE   AGE\n"
+            "backup   */5 * * * *   Europe/Berlin   True      1        4m              5h\n");
+}
+
+TEST(RowsTest, ResourceQuota) {
+  const v1::Object quota = Parse(absl::StrCat(
+      "resource_quota { metadata { name: 'q' creation_timestamp ", At(absl::Minutes(9)),
+      " } status { hard { key: 'pods' value: '4' } hard { key: 'requests.cpu' value: '1' }"
+      " hard { key: 'limits.cpu' value: '2' } used { key: 'pods' value: '3' }"
+      " used { key: 'limits.cpu' value: '500m' } } }"));
+  EXPECT_EQ(Printed(quota, {}),
+            "NAME   REQUEST                        LIMIT                AGE\n"
+            "q      pods: 3/4, requests.cpu: 0/1   limits.cpu: 500m/2   9m\n");
+}
+
 }  // namespace
 }  // namespace cluster::cli
