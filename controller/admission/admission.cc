@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -13,6 +14,7 @@
 
 #include "controller/reconcile/conditions.h"
 #include "controller/reconcile/pod_state.h"
+#include "controller/reconcile/priority.h"
 #include "controller/reconcile/stable_bytes.h"
 #include "proto/schema/pod_resources.h"
 #include "proto/validate/validate.h"
@@ -54,6 +56,8 @@ bool IsRefused(const v1::Object& object) {
 }
 
 bool IsCreation(const Write& write) { return write.expected == 0 && write.put.has_value(); }
+
+bool IsNewPod(const Write& write) { return IsCreation(write) && write.put->has_pod(); }
 
 // One that does not change from try to try.
 std::string StableName(const v1::Object& object) {
@@ -103,7 +107,9 @@ class AdmissionPass {
   }
 
   void Run() {
-    if (!rules_.empty()) Sift();
+    const auto& writes = changes_->writes;
+    if (std::any_of(writes.begin(), writes.end(), IsNewPod)) classes_.emplace(view_);
+    if (!rules_.empty() || classes_.has_value()) Sift();
     NoteRefusals();
     ForgiveOthers();
   }
@@ -130,10 +136,15 @@ class AdmissionPass {
     Rules* rules = nullptr;
     for (Write& write : group) {
       if (!IsCreation(write)) continue;
+      std::string refusal;
+      if (IsNewPod(write)) {
+        refusal = classes_->Admit(write.put->mutable_pod()->mutable_spec()).message;
+      }
       const auto found = rules_.find(Meta(*write.put).namespace_());
-      if (found == rules_.end()) continue;
-      rules = &found->second;
-      const std::string refusal = Judge(&*write.put, rules);
+      if (found != rules_.end() && refusal.empty()) {
+        rules = &found->second;
+        refusal = Judge(&*write.put, rules);
+      }
       if (refusal.empty()) continue;
       Refuse(*write.put, refusal);
       for (const Write& each : group) Unsay(each);
@@ -274,6 +285,7 @@ class AdmissionPass {
   const absl::Time now_;
   Changes* const changes_;
   std::map<std::string, Rules> rules_;           // by namespace
+  std::optional<PriorityClasses> classes_;       // where pods are made
   std::map<std::string, std::string> refusals_;  // by the owner's uid
   std::set<std::string> refused_;                // uids
 };

@@ -1,32 +1,11 @@
 #include "controller/reconcile/priority.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 
 #include "proto/schema/enum_text.h"
 #include "proto/schema/system_priorities.h"
 
 namespace cluster::controller {
-namespace {
-
-constexpr absl::string_view kPriorityAdmission = "priority-admission";
-
-EventNote FailedCreate(const View& view, const v1::ObjectMeta& pod, const std::string& problem) {
-  const v1::OwnerReference* owner = ControllerOf(pod);
-  const EntryPtr entry = owner == nullptr ? nullptr : view.FindUid(owner->uid());
-  const std::string message =
-      absl::StrCat("Error creating: pods \"", pod.name(), "\" is forbidden: ", problem);
-  if (entry != nullptr) {
-    return MakeEvent(entry->object, "Warning", "FailedCreate", message, kPriorityAdmission);
-  }
-  v1::Object named;
-  *named.mutable_pod()->mutable_metadata() = pod;
-  return MakeEvent(named, "Warning", "FailedCreate", message, kPriorityAdmission);
-}
-
-}  // namespace
 
 PriorityClasses::PriorityClasses(const View& view) {
   for (const SystemPriority& each : kSystemPriorities) {
@@ -83,22 +62,6 @@ PriorityClasses::Problem PriorityClasses::Admit(v1::PodSpec* spec) const {
   spec->set_priority(value);
   spec->set_preemption_policy(policy);
   return {};
-}
-
-void AdmitPriorities(const View& view, Changes* changes) {
-  const auto is_new_pod = [](const Write& write) {
-    return write.expected == 0 && write.put.has_value() && write.put->has_pod();
-  };
-  if (std::none_of(changes->writes.begin(), changes->writes.end(), is_new_pod)) return;
-  const PriorityClasses classes(view);
-  std::erase_if(changes->writes, [&](Write& write) {
-    if (!is_new_pod(write)) return false;
-    v1::Pod* pod = write.put->mutable_pod();
-    const PriorityClasses::Problem problem = classes.Admit(pod->mutable_spec());
-    if (problem.message.empty()) return false;
-    changes->events.push_back(FailedCreate(view, pod->metadata(), problem.message));
-    return true;
-  });
 }
 
 }  // namespace cluster::controller

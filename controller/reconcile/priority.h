@@ -6,7 +6,6 @@
 
 #include "cluster/v1/object.pb.h"
 #include "controller/cache/view.h"
-#include "controller/reconcile/changes.h"
 
 namespace cluster::controller {
 
@@ -31,9 +30,5 @@ class PriorityClasses {
  private:
   std::map<std::string, v1::PriorityClass> classes_;
 };
-
-// Pods that the changes create get their priority; one whose class is not there is not made, and
-// an event of its owner says so.
-void AdmitPriorities(const View& view, Changes* changes);
 
 }  // namespace cluster::controller

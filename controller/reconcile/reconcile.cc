@@ -13,7 +13,6 @@
 #include "controller/reconcile/garbage.h"
 #include "controller/reconcile/jobs.h"
 #include "controller/reconcile/namespaces.h"
-#include "controller/reconcile/priority.h"
 #include "controller/reconcile/replicas.h"
 #include "controller/reconcile/rollout.h"
 #include "controller/reconcile/stateful_set.h"
@@ -44,7 +43,6 @@ Changes Reconcile(const View& view, const ReconcileInputs& inputs) {
   MergeChanges(ReconcileCronJobs(view, KeysOf(changes), inputs.now, inputs.random), &changes);
   MergeChanges(ReconcileJobs(view, KeysOf(changes), inputs.now, inputs.random), &changes);
   MergeChanges(ReconcileBudgets(view, inputs.now), &changes);
-  AdmitPriorities(view, &changes);
   AdmitCreations(view, inputs.now, &changes);
   return changes;
 }

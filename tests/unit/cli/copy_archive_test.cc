@@ -27,8 +27,8 @@ using testing::IsEmpty;
 struct Member {
   std::string path;
   mode_t type = AE_IFREG;
-  std::string content;
-  std::string link;  // target of a symbolic or hard link
+  std::string content = "";
+  std::string link = "";  // target of a symbolic or hard link
   bool is_hard_link = false;
   mode_t mode = 0644;
 };

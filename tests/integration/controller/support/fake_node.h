@@ -30,9 +30,9 @@ class FakeNode {
     bool beats = true;
     bool acks = true;
     // Why an archive is refused; empty: it is not.
-    std::string refuses_images;
+    std::string refuses_images = "";
     // Answers streams that the controller asks for; by default they are refused.
-    std::function<void(const v1::OpenStream&, v1::NodeSession::Stub*)> streams;
+    std::function<void(const v1::OpenStream&, v1::NodeSession::Stub*)> streams = nullptr;
   };
 
   FakeNode(std::shared_ptr<grpc::Channel> channel, std::string name);

@@ -113,7 +113,7 @@ TEST_F(NodeGaugeTest, TheBiggestPodGoesBeforeTheKernelHasToChoose) {
     return candidates;
   };
   parts.is_running = [this](const std::string& uid) { return cgroups_->FindPod(uid).ok(); };
-  parts.evict = [&](const std::string& uid, const std::string& why) {
+  parts.evict = [&](const std::string& uid, const std::string& why, absl::Duration) {
     evicted.push_back(uid);
     message = why;
     Remove(uid);
