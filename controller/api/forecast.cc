@@ -22,7 +22,11 @@ constexpr absl::Duration kLongest = absl::Hours(1);
 class Rehearsal {
  public:
   Rehearsal(View view, const SchedulerOptions& options, absl::Time now)
-      : view_(std::move(view)), options_(options), now_(now), end_(now + kLongest) {
+      : view_(std::move(view)),
+        options_(options),
+        now_(now),
+        end_(now + kLongest),
+        random_(static_cast<uint64_t>(absl::ToUnixNanos(now))) {
     for (const auto& [key, entry] : view_.All(v1::Object::kPod)) known_.insert(key);
   }
 
@@ -101,7 +105,7 @@ class Rehearsal {
   const absl::Time end_;
   NodeContacts contacts_;
   LossBrake brake_{/*i_am_not_partitioned=*/false};
-  Random random_{1};
+  Random random_;  // not as in the loop: the uids that it makes are not those of what is there
   std::set<std::string> known_;  // keys of pods that were there before
   std::set<std::string> preempted_;
 };
