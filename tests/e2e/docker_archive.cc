@@ -87,9 +87,9 @@ std::vector<ArchiveFile> BusyboxFiles() {
       {"bin/busybox", ReadFile("/bin/busybox").value(), 0755},
       {"etc/passwd", "root:x:0:0:root:/:/bin/sh\nweb:x:1000:1000:web:/:/bin/sh\n", 0644},
       {"etc/group", "root:x:0:\nweb:x:1000:\n", 0644}};
-  for (const char* applet :
-       {"sh", "cat", "echo", "sleep", "httpd", "wget", "ls", "id", "env", "kill", "hostname", "nc",
-        "ps", "true", "false", "seq", "head", "date", "test"}) {
+  for (const char* applet : {"sh",   "cat",  "echo",     "sleep", "httpd", "wget", "ls",    "id",
+                             "env",  "kill", "hostname", "nc",    "ps",    "true", "false", "seq",
+                             "head", "date", "test",     "tar",   "touch", "ln",   "mkdir"}) {
     files.push_back({absl::StrCat("bin/", applet), "busybox", 0777, Type::kSymlink});
   }
   return files;

@@ -32,13 +32,10 @@ std::string JobYaml(const std::string& name, const std::string& script,
                       "        command: [sh, -c, '", script, "']\n");
 }
 
-nlohmann::json StatusOf(const std::string& job) {
-  return GetJson({"get", "job", job, "-o", "json"})["status"];
-}
+nlohmann::json StatusOf(const std::string& job) { return GetJson({"job", job})["status"]; }
 
 std::vector<nlohmann::json> PodsOfJob(const std::string& job) {
-  const nlohmann::json list =
-      GetJson({"get", "pods", "-l", "batch.kubernetes.io/job-name=" + job, "-o", "json"});
+  const nlohmann::json list = GetJson({"pods", "-l", "batch.kubernetes.io/job-name=" + job});
   return {list["items"].begin(), list["items"].end()};
 }
 
@@ -117,13 +114,13 @@ TEST_F(JobsE2e, Behaviour48ACronJobRunsAtItsTimeAndWhenItIsTold) {
   CtlOut({"wait", "--for=condition=complete", "job/now", "--timeout", "60s"});
   EXPECT_EQ(CtlOut({"logs", "job/now"}), "tick");
   const auto last = [] {
-    return GetJson({"get", "cronjob", "tick", "-o", "json"})["status"].value("lastScheduleTime",
-                                                                             std::string());
+    return GetJson({"cronjob", "tick"})["status"].value("lastScheduleTime", std::string());
   };
   ASSERT_TRUE(Eventually([&] { return !last().empty(); }, absl::Seconds(75)));
   EXPECT_TRUE(absl::StrContains(last(), ":00Z"));
   EXPECT_TRUE(Eventually([] {
-    for (const nlohmann::json& job : GetJson({"get", "jobs", "-o", "json"})["items"]) {
+    const nlohmann::json jobs = GetJson({"jobs"});
+    for (const nlohmann::json& job : jobs["items"]) {
       const bool of_schedule =
           absl::StartsWith(job["metadata"]["name"].get<std::string>(), "tick-");
       if (of_schedule && job["status"].value("succeeded", 0) == 1) return true;

@@ -216,7 +216,7 @@ TEST_F(CopyArchiveTest, AnArchiveThatBreaksOffOrIsNoneIsAnError) {
   const std::string tar = TarOf({{"web/a", AE_IFREG, std::string(5000, 'x')}});
   EXPECT_EQ(Unpack(tar.substr(0, 2000), "web", "copy").code(), absl::StatusCode::kInvalidArgument);
   EXPECT_FALSE(Unpack("sh: tar: not found\n", "web", "copy").ok());
-  EXPECT_EQ(Unpack("", "web", "copy").code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(Unpack("", "web", "copy").code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(CopyArchiveTest, WhoTakesItMayEndIt) {

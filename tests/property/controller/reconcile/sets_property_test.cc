@@ -248,8 +248,8 @@ class Life {
     taints->Clear();
     if (Below(3) == 0) {
       taints->Add()->set_key("team");
-      taints->Mutable(0)->set_effect(Below(2) == 0 ? v1::TAINT_EFFECT_NO_SCHEDULE
-                                                   : v1::TAINT_EFFECT_NO_EXECUTE);
+      // One that evicts would end pods in an order of its own.
+      taints->Mutable(0)->set_effect(v1::TAINT_EFFECT_NO_SCHEDULE);
     }
     world_.Put(after);
   }

@@ -112,8 +112,11 @@ class Generator {
       }
       case FieldDescriptor::CPPTYPE_BOOL:
         return reflection->SetBool(message, field, Below(2) == 0);
-      case FieldDescriptor::CPPTYPE_INT32:
-        return reflection->SetInt32(message, field, static_cast<int32_t>(random_()));
+      case FieldDescriptor::CPPTYPE_INT32: {
+        const int32_t number = static_cast<int32_t>(random_());
+        return many ? reflection->AddInt32(message, field, number)
+                    : reflection->SetInt32(message, field, number);
+      }
       case FieldDescriptor::CPPTYPE_INT64: {
         const int64_t number = static_cast<int64_t>(random_()) - (1LL << 31);
         return many ? reflection->AddInt64(message, field, number)
