@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 
-#include "controller/scheduler/neighbours.h"
 #include "controller/object/node_match.h"
+#include "controller/scheduler/neighbours.h"
 
 namespace cluster::controller {
 namespace {

@@ -4,9 +4,9 @@
 #include <map>
 #include <utility>
 
+#include "controller/object/node_match.h"
 #include "controller/scheduler/image_worth.h"
 #include "controller/scheduler/neighbours.h"
-#include "controller/object/node_match.h"
 #include "controller/scheduler/taints.h"
 
 namespace cluster::controller {

@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 
-#include "controller/reconcile/stable_bytes.h"
 #include "controller/object/node_match.h"
+#include "controller/reconcile/stable_bytes.h"
 #include "controller/scheduler/placement.h"
 #include "controller/scheduler/taints.h"
 

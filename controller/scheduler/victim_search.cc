@@ -5,8 +5,8 @@
 #include <tuple>
 #include <utility>
 
-#include "controller/scheduler/neighbours.h"
 #include "controller/object/node_match.h"
+#include "controller/scheduler/neighbours.h"
 #include "controller/scheduler/taints.h"
 
 namespace cluster::controller {
