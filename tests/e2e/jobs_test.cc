@@ -114,7 +114,8 @@ TEST_F(JobsE2e, Behaviour48ACronJobRunsAtItsTimeAndWhenItIsTold) {
   CtlOut({"wait", "--for=condition=complete", "job/now", "--timeout", "60s"});
   EXPECT_EQ(CtlOut({"logs", "job/now"}), "tick");
   const auto last = [] {
-    return GetJson({"cronjob", "tick"})["status"].value("lastScheduleTime", std::string());
+    const nlohmann::json cron_job = GetJson({"cronjob", "tick"});
+    return cron_job.value("/status/lastScheduleTime"_json_pointer, std::string());
   };
   ASSERT_TRUE(Eventually([&] { return !last().empty(); }, absl::Seconds(75)));
   EXPECT_TRUE(absl::StrContains(last(), ":00Z"));
@@ -123,7 +124,7 @@ TEST_F(JobsE2e, Behaviour48ACronJobRunsAtItsTimeAndWhenItIsTold) {
     for (const nlohmann::json& job : jobs["items"]) {
       const bool of_schedule =
           absl::StartsWith(job["metadata"]["name"].get<std::string>(), "tick-");
-      if (of_schedule && job["status"].value("succeeded", 0) == 1) return true;
+      if (of_schedule && job.value("/status/succeeded"_json_pointer, 0) == 1) return true;
     }
     return false;
   }));
