@@ -89,7 +89,6 @@ Score ScoreOf(const ScoreInputs& inputs, int node, bool with_wide_places) {
 Placement::Placement(const PodShape* shape, const ClusterState* state, Strategy strategy)
     : shape_(shape),
       state_(state),
-      strategy_(strategy),
       needs_{&shape->spec(), shape->request, shape->owner},
       inputs_{shape, &shape->request, state, strategy} {
   Build();

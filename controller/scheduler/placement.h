@@ -74,7 +74,6 @@ class Placement {
 
   const PodShape* const shape_;
   const ClusterState* const state_;
-  const Strategy strategy_;
   const PodNeeds needs_;
   ScoreInputs inputs_;
 

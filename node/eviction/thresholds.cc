@@ -206,12 +206,11 @@ absl::StatusOr<std::vector<Threshold>> Soften(std::vector<Threshold> thresholds,
     }
     threshold.grace = grace->second;
   }
-  for (const auto& [shortage, grace] : graces) {
-    const bool used = std::any_of(thresholds.begin(), thresholds.end(),
-                                  [&](const Threshold& each) { return each.shortage == shortage; });
-    if (used) continue;
+  for (const auto& grace : graces) {
+    const auto is_its = [&](const Threshold& each) { return each.shortage == grace.first; };
+    if (std::any_of(thresholds.begin(), thresholds.end(), is_its)) continue;
     return absl::InvalidArgumentError(absl::StrCat("--eviction-soft-grace-period names ",
-                                                   SignalName(shortage),
+                                                   SignalName(grace.first),
                                                    ", for which --eviction-soft has no threshold"));
   }
   return thresholds;
