@@ -1,6 +1,7 @@
 // ClusterService: evictions, and what concerns where pods are and would be.
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
@@ -70,7 +71,8 @@ absl::StatusOr<v1::PlanResponse> AnswerPlan(const Cache& cache, const v1::PlanRe
     MutableMeta(&after)->set_generation(Meta(before->object).generation());
     MutableMeta(&after)->set_resource_version(Meta(before->object).resource_version());
     for (std::string& path : Differences(Inner(before->object), Inner(after), kMostChanges)) {
-      planned->add_changes(std::move(path));
+      // What is observed changes by itself.
+      if (!absl::StartsWith(path, "status.")) planned->add_changes(std::move(path));
     }
   }
   for (v1::PlannedPods& pods : ForecastPods(std::move(view), plan.results, scheduling, now)) {

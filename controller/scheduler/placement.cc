@@ -113,7 +113,7 @@ void Placement::Build() {
   has_rules_ = HasNeighbourRules(*shape_, index);
   gains_from_pods_ = has_rules_ && GainsFromPods(*shape_, index);
   was_first_ = MayBeFirst(*shape_, index);
-  terms_version_ = index.VersionOf(shape_->group);
+  terms_version_ = index.version();
   images_version_ = state_->images_version();
   improved_seen_ = state_->improved().end();
   filled_seen_ = state_->filled().end();
@@ -141,7 +141,7 @@ void Placement::Build() {
 bool Placement::IsOutOfDate() const {
   if (improved_seen_ < state_->improved().start) return true;
   if (gains_from_pods_ && filled_seen_ < state_->filled().start) return true;
-  if (terms_version_ != state_->terms().VersionOf(shape_->group)) return true;
+  if (terms_version_ != state_->terms().version()) return true;
   if (images_version_ != state_->images_version()) return true;
   if (!shape_->affinity.empty() && was_first_ != MayBeFirst(*shape_, state_->terms())) return true;
   return held_ > 4 * latest_.size() + 64;

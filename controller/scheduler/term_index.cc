@@ -111,7 +111,7 @@ GroupId TermIndex::AcquireGroup(const std::string& name_space, const Labels& lab
     free_groups_.pop_back();
   }
   Group& group = groups_[static_cast<size_t>(id)];
-  group = {identity, name_space, labels, ending, /*uses=*/1, /*version=*/0, {}, {}};
+  group = {identity, name_space, labels, ending, 1, {}, {}};
   group_ids_.emplace(std::move(identity), id);
   const auto look_at = [&](const std::vector<TermId>& terms) {
     for (const TermId each : terms) {
@@ -157,6 +157,7 @@ TermId TermIndex::AcquireTerm(TermSpec spec) {
     ++terms_[static_cast<size_t>(known->second)]->uses;
     return known->second;
   }
+  ++version_;
   TermId id = static_cast<TermId>(terms_.size());
   if (free_terms_.empty()) {
     terms_.emplace_back();
@@ -177,7 +178,6 @@ TermId TermIndex::AcquireTerm(TermSpec spec) {
   (anchor.empty() ? loose_ : anchored_[anchor]).push_back(id);
   for (Group& group : groups_) {
     if (group.uses == 0 || !Selects(*made, group)) continue;
-    ++group.version;
     group.terms.push_back(id);
     std::sort(group.terms.begin(), group.terms.end());
     for (const auto& [node, pods] : group.pods) Change(made.get(), node, pods);
@@ -188,16 +188,13 @@ TermId TermIndex::AcquireTerm(TermSpec spec) {
 void TermIndex::ReleaseTerm(TermId id) {
   std::unique_ptr<Term>& gone = terms_[static_cast<size_t>(id)];
   if (--gone->uses > 0) return;
+  ++version_;
   for (const PodSelection& selection : gone->spec.selections) {
     if (selection.selects_namespaces) --selects_namespaces_;
   }
   const std::string anchor = AnchorOf(gone->spec);
   EraseValue(id, anchor.empty() ? &loose_ : &anchored_[anchor]);
-  for (Group& group : groups_) {
-    const size_t before = group.terms.size();
-    EraseValue(id, &group.terms);
-    if (group.terms.size() != before) ++group.version;
-  }
+  for (Group& group : groups_) EraseValue(id, &group.terms);
   term_ids_.erase(gone->spec.identity);
   gone = nullptr;
   free_terms_.push_back(id);
@@ -239,10 +236,7 @@ void TermIndex::Pull(TermId id, int node, int64_t weight) {
   const int place = pulling.PlaceOf(node);
   if (place == kNoPlace) return;
   pulling.pull[static_cast<size_t>(place)] += weight;
-  if (pulling.pull_changes++ > 0) return;
-  for (Group& group : groups_) {
-    if (std::binary_search(group.terms.begin(), group.terms.end(), id)) ++group.version;
-  }
+  if (pulling.pull_changes++ == 0) ++version_;
 }
 
 }  // namespace cluster::controller

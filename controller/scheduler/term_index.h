@@ -103,8 +103,8 @@ class TermIndex {
   const std::vector<TermId>& TermsOn(GroupId group) const {
     return groups_[static_cast<size_t>(group)].terms;
   }
-  // Grows when the above changes, or when pods begin to pull by one of these terms.
-  int64_t VersionOf(GroupId group) const { return groups_[static_cast<size_t>(group)].version; }
+  // Grows when the above changes for any group, or when pods begin to pull by a term.
+  int64_t version() const { return version_; }
   bool IsIn(GroupId group, TermId term) const;
   const Topology& TopologyOf(const std::string& key);
   bool selects_namespaces() const { return selects_namespaces_ > 0; }
@@ -116,7 +116,6 @@ class TermIndex {
     Labels labels;
     bool ending = false;
     int uses = 0;
-    int64_t version = 0;
     std::vector<TermId> terms;
     absl::flat_hash_map<int, int> pods;  // by node
   };
@@ -138,6 +137,7 @@ class TermIndex {
   // Terms that ask for a label of one value, by that; the others.
   absl::flat_hash_map<std::string, std::vector<TermId>> anchored_;
   std::vector<TermId> loose_;
+  int64_t version_ = 0;
   int selects_namespaces_ = 0;
 };
 
