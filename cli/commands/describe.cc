@@ -78,9 +78,10 @@ absl::Status FetchWhy(Client& client, const v1::Object& object, Related& related
   request.set_namespace_(Meta(object).namespace_());
   request.set_pod(Meta(object).name());
   absl::StatusOr<v1::WhyResponse> why = client.Why(request);
-  if (why.ok()) related.why = *std::move(why);
-  const bool is_over = absl::IsNotFound(why.status()) || absl::IsFailedPrecondition(why.status());
-  return is_over ? absl::OkStatus() : why.status();
+  const absl::Status status = why.status();
+  if (status.ok()) related.why = *std::move(why);
+  const bool is_over = absl::IsNotFound(status) || absl::IsFailedPrecondition(status);
+  return is_over ? absl::OkStatus() : status;
 }
 
 absl::StatusOr<Related> FetchRelated(Client& client, const v1::Object& object) {

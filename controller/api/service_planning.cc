@@ -132,8 +132,9 @@ grpc::ServerUnaryReactor* ClusterService::Why(grpc::CallbackServerContext* conte
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   questions_.Post([this, request, response, reactor] {
     auto answer = AnswerWhy(*cache_, *request, scheduling_);
-    if (answer.ok()) *response = *std::move(answer);
-    reactor->Finish(ToGrpc(answer.status()));
+    const absl::Status status = answer.status();
+    if (status.ok()) *response = *std::move(answer);
+    reactor->Finish(ToGrpc(status));
   });
   return reactor;
 }
@@ -144,8 +145,9 @@ grpc::ServerUnaryReactor* ClusterService::Plan(grpc::CallbackServerContext* cont
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   questions_.Post([this, request, response, reactor] {
     auto answer = AnswerPlan(*cache_, *request, scheduling_, clock_->Now());
-    if (answer.ok()) *response = *std::move(answer);
-    reactor->Finish(ToGrpc(answer.status()));
+    const absl::Status status = answer.status();
+    if (status.ok()) *response = *std::move(answer);
+    reactor->Finish(ToGrpc(status));
   });
   return reactor;
 }

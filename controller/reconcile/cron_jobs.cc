@@ -48,7 +48,7 @@ v1::Object NewJob(const v1::Object& owner, absl::Time run, const absl::TimeZone&
   return object;
 }
 
-bool IsComplete(const v1::Job& job) { return IsTrue(job.status().conditions(), "Complete"); }
+bool HasSucceeded(const v1::Job& job) { return IsTrue(job.status().conditions(), "Complete"); }
 
 // The oldest first.
 bool StartedEarlier(const EntryPtr& a, const EntryPtr& b) {
@@ -111,11 +111,11 @@ class CronSync {
       if (!job->object.has_job() || !IsJobFinished(job->object.job())) continue;
       Note("Normal", "SawCompletedJob",
            absl::StrCat("Saw completed job: ", was.name(),
-                        ", condition: ", IsComplete(job->object.job()) ? "Complete" : "Failed"));
+                        ", condition: ", HasSucceeded(job->object.job()) ? "Complete" : "Failed"));
     }
     for (const EntryPtr& entry : jobs_) {
       const v1::Job& job = entry->object.job();
-      if (!IsComplete(job)) continue;
+      if (!HasSucceeded(job)) continue;
       const absl::Time last = ToTime(status()->last_successful_time());
       if (status()->has_last_successful_time() && last >= ToTime(job.status().completion_time())) {
         continue;
@@ -128,7 +128,7 @@ class CronSync {
     std::vector<EntryPtr> ended;
     for (const EntryPtr& entry : jobs_) {
       const v1::Job& job = entry->object.job();
-      if (IsJobFinished(job) && IsComplete(job) == succeeded) ended.push_back(entry);
+      if (IsJobFinished(job) && HasSucceeded(job) == succeeded) ended.push_back(entry);
     }
     const size_t keep = static_cast<size_t>(std::max(limit, 0));
     for (size_t i = 0; i + keep < ended.size(); ++i) DeleteJob(*ended[i]);

@@ -39,7 +39,7 @@ Pod pod_state;
 
 namespace {
 
-constexpr int kChannel = 3;
+constexpr int kAgentSocket = 3;
 constexpr long kProcMagic = 0x9fa0;
 
 int listener_fd = -1;
@@ -66,8 +66,8 @@ void WatchChildren() {
 
 void LeaveTheAgent() {
   prctl(PR_SET_NAME, "cluster-mould", 0, 0, 0);
-  if (close_range(kChannel + 1, ~0u, 0) != 0) Die("close_range", "");
-  if (fcntl(kChannel, F_SETFD, FD_CLOEXEC) != 0) Die("no socket at", "descriptor 3");
+  if (close_range(kAgentSocket + 1, ~0u, 0) != 0) Die("close_range", "");
+  if (fcntl(kAgentSocket, F_SETFD, FD_CLOEXEC) != 0) Die("no socket at", "descriptor 3");
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) Die("clear", "dumpable");
   setsid();  // fails only where there is a session of its own already
   umask(077);
@@ -143,7 +143,7 @@ int Main(int argc, char** argv) {
   LeaveTheAgent();
   IgnoreSignals();
   OpenHandles();
-  RunInit(AwaitBirth(kChannel, {argv[1], strlen(argv[1])}));
+  RunInit(AwaitBirth(kAgentSocket, {argv[1], strlen(argv[1])}));
 }
 
 }  // namespace
