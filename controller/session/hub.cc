@@ -8,6 +8,14 @@
 #include "base/status.h"
 
 namespace cluster::controller {
+namespace {
+
+absl::Status NotAttached(const std::string& node) {
+  return absl::UnavailableError(
+      absl::StrCat("node ", node, " is not attached now: see `get nodes` and try again"));
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Hub>> Hub::Make(Parts parts, SessionOptions options) {
   ASSIGN_OR_RETURN(PodRanges ranges, PodRanges::Make(options.cluster_cidr, options.node_cidr_bits));
@@ -134,16 +142,27 @@ void Hub::OnStatus(Session* session, const v1::StatusBatch& batch) {
                });
 }
 
-absl::Status Hub::OpenStream(const std::string& node, v1::OpenStream request) {
+void Hub::OpenStream(const std::string& node, v1::OpenStream request, Refused refused) {
   Session* session = FindOpen(node);
-  if (session == nullptr) {
-    return absl::UnavailableError(
-        absl::StrCat("node ", node, " is not attached now: see `get nodes` and try again"));
+  if (session != nullptr) return AskForStream(session, std::move(request));
+  if (view_.Find(v1::Object::kNode, "", node) == nullptr || ContactOf(node) == Contact::kLost) {
+    return refused(NotAttached(node));
   }
+  waiting_streams_[node].push_back({std::move(request), std::move(refused)});
+}
+
+void Hub::RefuseStreams(const std::string& node) {
+  const auto found = waiting_streams_.find(node);
+  if (found == waiting_streams_.end()) return;
+  const std::vector<WaitingStream> streams = std::move(found->second);
+  waiting_streams_.erase(found);
+  for (const WaitingStream& stream : streams) stream.refused(NotAttached(node));
+}
+
+void Hub::AskForStream(Session* session, v1::OpenStream request) {
   v1::ControllerMessage message;
   *message.mutable_open_stream() = std::move(request);
   session->link->Send(std::move(message));
-  return absl::OkStatus();
 }
 
 void Hub::Renew(Session* session, absl::Duration received) {
@@ -164,6 +183,7 @@ void Hub::CheckLeases() {
     LOG_WARN("node {} is lost: nothing was heard of it for {}", node,
              absl::FormatDuration(options_.ttl() + options_.margin));
     SetContact(node, Contact::kLost);
+    RefuseStreams(node);
     archives_->Review();
   }
   ScheduleLeases();

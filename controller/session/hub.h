@@ -9,6 +9,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -47,19 +48,27 @@ class Hub {
   // Which nodes are in contact, for the reconcilers. Any thread.
   NodeContacts Contacts() const;
 
+  using Refused = std::function<void(const absl::Status&)>;
+
   // From the links. `received`: monotonic time at which the message was there.
   void OnMessage(AgentLink* link, const v1::NodeMessage& message, absl::Duration received);
   void OnAssignmentsSent(AgentLink* link);
   void OnClosed(AgentLink* link);
 
-  // Asks a node to dial back. Unavailable when it is not attached.
-  absl::Status OpenStream(const std::string& node, v1::OpenStream request);
+  // Asks a node to dial back. A node that is between two sessions (its agent or this controller
+  // starts anew) is asked when it is attached again; `refused` is called, with Unavailable, when it is
+  // lost before that.
+  void OpenStream(const std::string& node, v1::OpenStream request, Refused refused);
   ArchiveBook* archives() { return archives_.get(); }
 
   // Looks at the leases; happens by itself by the strand's timer.
   void CheckLeases();
 
  private:
+  struct WaitingStream {
+    v1::OpenStream request;
+    Refused refused;
+  };
   struct Session {
     AgentLink* link = nullptr;
     std::string node;
@@ -89,6 +98,8 @@ class Hub {
   void Flush(Session* session);
   void FlushAll();
   void SendAssignments(Session* session);
+  void AskForStream(Session* session, v1::OpenStream request);
+  void RefuseStreams(const std::string& node);
   void RefreshPeers();
 
   // Messages of nodes.
@@ -121,6 +132,7 @@ class Hub {
   ClusterFacts facts_;
   std::map<AgentLink*, std::unique_ptr<Session>> sessions_;
   std::map<std::string, Session*> by_node_;
+  std::map<std::string, std::vector<WaitingStream>> waiting_streams_;  // by node, none attached
   bool lease_timer_ = false;
 
   mutable Mutex mutex_;

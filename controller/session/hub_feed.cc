@@ -96,6 +96,7 @@ void Hub::OnNodeChange(const Change& change) {
     session->link->Close(absl::AbortedError("the node's object was deleted: attach again"));
   }
   leases_.Forget(name);
+  RefuseStreams(name);
   {
     MutexLock lock(&mutex_);
     contacts_.erase(name);

@@ -98,6 +98,10 @@ void Hub::Welcome(Session* session) {
   session->open = true;
   session->dirty = true;
   LOG_INFO("node {} is attached, session {}", session->node, session->registration.session);
+  for (WaitingStream& stream : waiting_streams_[session->node]) {
+    AskForStream(session, std::move(stream.request));
+  }
+  waiting_streams_.erase(session->node);
   archives_->Begin(session->node);
   Flush(session);
 }

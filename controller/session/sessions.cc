@@ -66,11 +66,11 @@ void Sessions::Stop() {
 void Sessions::Open(const std::string& node, v1::OpenStream request, std::shared_ptr<Relay> relay) {
   request.set_stream_id(board_.Expect(node, relay));
   strand_.Post([this, node, request = std::move(request), relay] {
-    const absl::Status asked = hub_->OpenStream(node, request);
-    if (asked.ok()) return;
-    relays_.Post([this, relay, asked, id = request.stream_id()] {
-      board_.Take(id);
-      relay->Fail(asked);
+    hub_->OpenStream(node, request, [this, relay, id = request.stream_id()](const absl::Status& why) {
+      relays_.Post([this, relay, id, why] {
+        board_.Take(id);
+        relay->Fail(why);
+      });
     });
   });
 }

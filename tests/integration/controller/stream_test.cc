@@ -100,6 +100,24 @@ TEST_F(Streams, ANodeThatDoesNotDialIsNamed) {
   EXPECT_NE(status.error_message().find("node1"), std::string::npos);
 }
 
+// As after a restart of its agent, or of the controller.
+TEST_F(Streams, ANodeBetweenTwoSessionsIsAskedWhenItIsBack) {
+  Serve([](const v1::OpenStream&, NodeStream* stream) {
+    v1::NodeFrame frame;
+    frame.set_stdout("hello");
+    stream->Write(frame);
+  });
+  for (int round = 0; round < 10; ++round) {
+    node_->Detach();
+    std::string text;
+    auto asked = std::async(std::launch::async, [&] { return Logs("a", &text); });
+    ASSERT_TRUE(node_->Attach().ok());
+    const grpc::Status status = asked.get();
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    EXPECT_EQ(text, "hello");
+  }
+}
+
 TEST_F(Streams, WhatIsNotThereIsSaidSo) {
   std::string text;
   EXPECT_EQ(Logs("nobody", &text).error_code(), grpc::StatusCode::NOT_FOUND);
