@@ -56,8 +56,8 @@ class Hub {
   void OnClosed(AgentLink* link);
 
   // Asks a node to dial back. A node that is between two sessions (its agent or this controller
-  // starts anew) is asked when it is attached again; `refused` is called, with Unavailable, when it is
-  // lost before that.
+  // starts anew) is asked when it is attached again; `refused` is called, with Unavailable, when it
+  // is lost before that.
   void OpenStream(const std::string& node, v1::OpenStream request, Refused refused);
   ArchiveBook* archives() { return archives_.get(); }
 

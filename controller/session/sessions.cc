@@ -66,12 +66,13 @@ void Sessions::Stop() {
 void Sessions::Open(const std::string& node, v1::OpenStream request, std::shared_ptr<Relay> relay) {
   request.set_stream_id(board_.Expect(node, relay));
   strand_.Post([this, node, request = std::move(request), relay] {
-    hub_->OpenStream(node, request, [this, relay, id = request.stream_id()](const absl::Status& why) {
-      relays_.Post([this, relay, id, why] {
-        board_.Take(id);
-        relay->Fail(why);
-      });
-    });
+    hub_->OpenStream(node, request,
+                     [this, relay, id = request.stream_id()](const absl::Status& why) {
+                       relays_.Post([this, relay, id, why] {
+                         board_.Take(id);
+                         relay->Fail(why);
+                       });
+                     });
   });
 }
 
