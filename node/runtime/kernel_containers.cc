@@ -173,6 +173,7 @@ absl::StatusOr<std::optional<ContainerState>> KernelRuntime::FindHalfStarted(
 
 absl::StatusOr<ContainerState> KernelRuntime::StartContainer(const ContainerSpec& spec) {
   RETURN_IF_ERROR(CheckContainer(spec.pod_uid, spec.name, spec.attempt));
+  const Precedence::Start start(&precedence_);
   const PodDirectory directory = DirectoryOf(spec.pod_uid);
   if (auto ended = directory.ReadInstance(spec.name, spec.attempt); ended.has_value()) {
     if (ended->phase == ContainerPhase::kExited) return *ended;

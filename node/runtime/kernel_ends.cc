@@ -3,7 +3,6 @@
 // the next try.
 #include <poll.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,27 +30,6 @@ constexpr absl::Duration kReapTimeout = absl::Seconds(5);
 int SendSignal(int pidfd, int signal) {
   return static_cast<int>(syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0));
 }
-
-// Whoever starts something meanwhile goes first: as long as it lives, this thread only gets what
-// time is left. Needs CAP_SYS_NICE to be undone. setpriority(2), "C library/kernel differences"
-class Unhurried {
- public:
-  Unhurried() : before_(getpriority(PRIO_PROCESS, 0)) {
-    lowered_ = setpriority(PRIO_PROCESS, 0, kUnhurried) == 0;
-  }
-  ~Unhurried() {
-    if (lowered_ && setpriority(PRIO_PROCESS, 0, before_) != 0) {
-      LOG_WARN("a thread stays at priority {}: {}", kUnhurried, std::string(ErrnoName(errno)));
-    }
-  }
-  Unhurried(const Unhurried&) = delete;
-  Unhurried& operator=(const Unhurried&) = delete;
-
- private:
-  static constexpr int kUnhurried = 15;
-  const int before_;
-  bool lowered_ = false;
-};
 
 std::string KeyOf(const std::string& uid, const std::string& name, int32_t attempt) {
   return absl::StrCat(uid, "/", name, "/", attempt);
@@ -218,16 +196,19 @@ absl::Status KernelRuntime::AdoptLate(const std::string& uid) {
 
 // In an order that can be begun anew after every step.
 absl::Status KernelRuntime::TakeBackFromPod(const std::string& uid) {
-  const Unhurried unhurried;
   const PodDirectory directory = DirectoryOf(uid);
   AwaitAttach(uid);
+  precedence_.GiveWay();
   // cluster-init lives in the pod's group too: one kill for all, whatever state they are in.
   RETURN_IF_ERROR(
       Annotate(KillRemains(uid, kKillTimeout), absl::StrCat("pod ", uid, ": end its processes")));
   RETURN_IF_ERROR(KillStrayInit(uid));
   LetGoOfAll(uid);
+  precedence_.GiveWay();
   RETURN_IF_ERROR(options_.network->Release(uid));
+  precedence_.GiveWay();
   RETURN_IF_ERROR(options_.cgroups->RemovePod(uid));
+  precedence_.GiveWay();
   RETURN_IF_ERROR(DetachIn(directory.attached_volumes()));
   RETURN_IF_ERROR(RemoveTree(directory.run()));
   return ReturnCpus(uid);
@@ -264,7 +245,7 @@ absl::Status KernelRuntime::Remove(const std::string& uid) {
   const PodDirectory directory = DirectoryOf(uid);
   RETURN_IF_ERROR(TakeBackFromPod(uid));
   const std::optional<uint32_t> first_id = directory.ReadFirstId();
-  const Unhurried unhurried;
+  precedence_.GiveWay();
   RETURN_IF_ERROR(DetachAndRemoveTree(directory.state()));
   ReturnIds(first_id);
   return absl::OkStatus();

@@ -181,6 +181,7 @@ absl::StatusOr<PodAddress> KernelRuntime::ReserveFor(const SandboxSpec& spec) {
 absl::StatusOr<SandboxState> KernelRuntime::PrepareSandbox(const SandboxSpec& asked) {
   RETURN_IF_ERROR(CheckSandbox(asked));
   RETURN_IF_ERROR(CheckSysctlsShown(asked));
+  const Precedence::Start start(&precedence_);
   SandboxSpec spec = asked;
   RETURN_IF_ERROR(FindDisks(&spec.resources));
   RETURN_IF_ERROR(PortsOf(spec).status());

@@ -28,6 +28,7 @@
 #include "node/process/spawn.h"
 #include "node/runtime/id_ranges.h"
 #include "node/runtime/pod_directory.h"
+#include "node/runtime/precedence.h"
 #include "node/runtime/runtime.h"
 #include "node/seccomp/filters.h"
 #include "node/volume/volume_store.h"
@@ -207,6 +208,7 @@ class KernelRuntime : public Runtime {
     UniqueFd fd;
     bool is_process = false;
   };
+  Precedence precedence_;
   Mutex mutex_;
   IdRanges ids_ ABSL_GUARDED_BY(mutex_);
   std::list<std::unique_ptr<Spare>> spares_ ABSL_GUARDED_BY(mutex_);

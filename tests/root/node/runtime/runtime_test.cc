@@ -2,6 +2,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <thread>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -245,6 +248,25 @@ TEST_F(RuntimeTest, LeavesNothingBehind) {
   world_.AwaitQuiet();
   EXPECT_EQ(Describe(world_.TakeCensus()), Describe(before));
   EXPECT_EQ(world_.runtime().Poll("pod-a").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(RuntimeTest, Behaviour84_AThousandPodsMadeAndRemovedLeaveNothing) {
+  const Census before = world_.TakeCensus();
+  std::atomic<int> next{0};
+  std::vector<std::thread> several;
+  for (int i = 0; i < 4; ++i) {
+    several.emplace_back([this, &next] {
+      for (int round = next++; round < 1000; round = next++) {
+        const std::string uid = absl::StrCat("pod-", round);
+        world_.Prepare(uid);
+        world_.StartIn(uid, {"sleep", "1000"});
+        EXPECT_TRUE(world_.runtime().Remove(uid).ok()) << uid;
+      }
+    });
+  }
+  for (std::thread& each : several) each.join();
+  world_.AwaitQuiet();
+  EXPECT_EQ(Describe(world_.TakeCensus()), Describe(before));
 }
 
 }  // namespace
