@@ -56,6 +56,11 @@ absl::Status UsageError(absl::string_view message) {
   return status;
 }
 
+absl::Status AsUsageError(absl::Status status) {
+  status.SetPayload(kUsagePayload, absl::Cord());
+  return status;
+}
+
 bool IsUsageError(const absl::Status& status) {
   return status.GetPayload(kUsagePayload).has_value();
 }

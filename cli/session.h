@@ -33,6 +33,8 @@ inline constexpr int kUsage = 2;
 
 // Wrong usage found after parsing: exit code 2.
 absl::Status UsageError(absl::string_view message);
+// The same failure, with exit code 2.
+absl::Status AsUsageError(absl::Status status);
 bool IsUsageError(const absl::Status& status);
 
 // InvalidArgument whose lines begin with FILE:LINE:COL: printed bare, as compilers do, so that

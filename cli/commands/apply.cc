@@ -11,8 +11,7 @@ namespace cluster::cli {
 namespace {
 
 struct ApplyFlags {
-  std::vector<std::string> positional;
-  std::vector<std::string> files;
+  FileFlags files;
   std::string dry_run;
   std::string output;
   bool wait = false;
@@ -55,12 +54,9 @@ absl::Status WaitForAll(Session& session, Client& client, const v1::ApplyRespons
 }
 
 absl::Status Apply(Session& session, const ApplyFlags& flags) {
-  std::vector<std::string> paths = flags.positional;
-  paths.insert(paths.end(), flags.files.begin(), flags.files.end());
-  if (paths.empty()) return UsageError("name a file: clusterctl apply spec.yaml");
   ASSIGN_OR_RETURN(const bool dry_run, IsDryRun(flags.dry_run));
   RETURN_IF_ERROR(ParsePrintFormat(flags.output).status());
-  ASSIGN_OR_RETURN(const std::vector<Document> documents, ReadFiles(session, paths));
+  ASSIGN_OR_RETURN(const std::vector<Document> documents, ReadFiles(session, flags.files, "apply"));
   ASSIGN_OR_RETURN(Client* const client, session.Connect());
   v1::ApplyRequest request;
   request.set_dry_run(dry_run);
@@ -81,10 +77,7 @@ void AddApply(CLI::App& app, Session& session) {
       "clusterctl apply -f manifests/ --wait --timeout 2m\n"
       "clusterctl apply -f - --dry-run=server < spec.yaml");
   auto flags = std::make_shared<ApplyFlags>();
-  command->add_option("file", flags->positional, "FILE, DIR or - (standard input)");
-  command->add_option("-f,--filename", flags->files, "FILE, DIR or -; may be repeated")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  AddFileFlags(*command, flags->files);
   command->add_flag("--dry-run{server}", flags->dry_run,
                     "--dry-run=server: the controller checks everything and changes nothing");
   command->add_option("-o,--output", flags->output, "yaml, json, name or jsonpath=TEMPLATE");

@@ -18,6 +18,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddDebug(app, session);
   AddWhy(app, session);
   AddPlan(app, session);
+  AddDiff(app, session);
   AddRebalance(app, session);
   AddScale(app, session);
   AddRollout(app, session);
@@ -27,6 +28,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddWait(app, session);
   AddImage(app, session);
   AddApiResources(app, session);
+  AddExplain(app, session);
   AddVersion(app, session);
 }
 

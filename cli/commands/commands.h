@@ -24,6 +24,8 @@ void AddDebug(CLI::App& app, Session& session);
 void AddWhy(CLI::App& app, Session& session);
 void AddPlan(CLI::App& app, Session& session);
 void AddRebalance(CLI::App& app, Session& session);
+// What an apply would change, line by line.
+void AddDiff(CLI::App& app, Session& session);
 void AddScale(CLI::App& app, Session& session);
 void AddRollout(CLI::App& app, Session& session);
 // cordon and uncordon
@@ -31,6 +33,8 @@ void AddCordon(CLI::App& app, Session& session);
 void AddDrain(CLI::App& app, Session& session);
 // label and annotate
 void AddLabel(CLI::App& app, Session& session);
+// What the fields of a kind mean.
+void AddExplain(CLI::App& app, Session& session);
 void AddWait(CLI::App& app, Session& session);
 void AddImage(CLI::App& app, Session& session);
 void AddApiResources(CLI::App& app, Session& session);

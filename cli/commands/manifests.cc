@@ -137,4 +137,21 @@ absl::Status WithPositions(const absl::Status& status, const std::vector<Documen
   return PositionedError(absl::StrJoin(lines, "\n"));
 }
 
+void AddFileFlags(CLI::App& command, FileFlags& flags) {
+  command.add_option("file", flags.positional, "FILE, DIR or - (standard input)");
+  command.add_option("-f,--filename", flags.files, "FILE, DIR or -; may be repeated")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+absl::StatusOr<std::vector<Document>> ReadFiles(Session& session, const FileFlags& flags,
+                                                absl::string_view command) {
+  std::vector<std::string> paths = flags.positional;
+  paths.insert(paths.end(), flags.files.begin(), flags.files.end());
+  if (paths.empty()) {
+    return UsageError(absl::StrCat("name a file: clusterctl ", command, " spec.yaml"));
+  }
+  return ReadFiles(session, paths);
+}
+
 }  // namespace cluster::cli

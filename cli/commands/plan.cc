@@ -8,16 +8,8 @@
 namespace cluster::cli {
 namespace {
 
-struct PlanFlags {
-  std::vector<std::string> positional;
-  std::vector<std::string> files;
-};
-
-absl::Status Plan(Session& session, const PlanFlags& flags) {
-  std::vector<std::string> paths = flags.positional;
-  paths.insert(paths.end(), flags.files.begin(), flags.files.end());
-  if (paths.empty()) return UsageError("name a file: clusterctl plan spec.yaml");
-  ASSIGN_OR_RETURN(const std::vector<Document> documents, ReadFiles(session, paths));
+absl::Status Plan(Session& session, const FileFlags& flags) {
+  ASSIGN_OR_RETURN(const std::vector<Document> documents, ReadFiles(session, flags, "plan"));
   ASSIGN_OR_RETURN(Client* const client, session.Connect());
   v1::PlanRequest request;
   for (const Document& document : documents) *request.add_objects() = document.object;
@@ -34,11 +26,8 @@ void AddPlan(CLI::App& app, Session& session) {
       app, "plan",
       "What an apply would create, change and restart, and where it would run; nothing happens",
       "clusterctl plan spec.yaml\nclusterctl plan -f manifests/");
-  auto flags = std::make_shared<PlanFlags>();
-  command->add_option("file", flags->positional, "FILE, DIR or - (standard input)");
-  command->add_option("-f,--filename", flags->files, "FILE, DIR or -; may be repeated")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  auto flags = std::make_shared<FileFlags>();
+  AddFileFlags(*command, *flags);
   session.OnCommand(command, [&session, flags] { return Plan(session, *flags); });
 }
 

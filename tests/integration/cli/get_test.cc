@@ -145,7 +145,7 @@ TEST_F(GetTest, WrongUsage) {
   EXPECT_EQ(selector.code, 1);
 }
 
-TEST_F(GetTest, DescribeShowsTheEventsOfThisPodOnly) {
+TEST_F(GetTest, Behaviour77_DescribeShowsAPodAndItsEvents) {
   const auto event = [](const std::string& name, const std::string& uid, const std::string& what) {
     return absl::StrCat("{apiVersion: v1, kind: Event, metadata: {name: ", name,
                         "}, involvedObject: {kind: Pod, namespace: default, name: web-1, uid: ",
@@ -156,6 +156,11 @@ TEST_F(GetTest, DescribeShowsTheEventsOfThisPodOnly) {
   Put(event("e2", "of-an-earlier-pod", "Killing"));
   const Outcome outcome = Run({"describe", "pod", "web-1"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
+  for (const char* line :
+       {"\nNamespace: +default\n", "\nLabels: +app=web\n", "\nStatus: +Running\n"}) {
+    EXPECT_THAT(outcome.out, testing::ContainsRegex(line));
+  }
+  EXPECT_THAT(outcome.out, testing::StartsWith("Name: "));
   EXPECT_THAT(outcome.out, HasSubstr("Normal  Started"));
   EXPECT_THAT(outcome.out, Not(HasSubstr("Killing")));
   EXPECT_THAT(Run({"describe", "pods", "-l", "app=web"}).out,
