@@ -125,6 +125,9 @@ absl::StatusOr<v1::DeleteResponse> Client::Delete(v1::DeleteRequest request) {
 absl::StatusOr<v1::ScaleResponse> Client::Scale(v1::ScaleRequest request) {
   return Write(&Stub::Scale, std::move(request));
 }
+absl::StatusOr<v1::RolloutResponse> Client::Rollout(v1::RolloutRequest request) {
+  return Write(&Stub::Rollout, std::move(request));
+}
 absl::StatusOr<v1::UndoResponse> Client::Undo(v1::UndoRequest request) {
   return Write(&Stub::Undo, std::move(request));
 }

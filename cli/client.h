@@ -34,6 +34,7 @@ class Client {
   absl::StatusOr<v1::ApplyResponse> Apply(v1::ApplyRequest request);
   absl::StatusOr<v1::DeleteResponse> Delete(v1::DeleteRequest request);
   absl::StatusOr<v1::ScaleResponse> Scale(v1::ScaleRequest request);
+  absl::StatusOr<v1::RolloutResponse> Rollout(v1::RolloutRequest request);
   absl::StatusOr<v1::UndoResponse> Undo(v1::UndoRequest request);
   absl::StatusOr<v1::CordonResponse> Cordon(v1::CordonRequest request);
   absl::StatusOr<v1::AddEphemeralContainerResponse> AddEphemeralContainer(

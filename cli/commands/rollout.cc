@@ -138,6 +138,33 @@ absl::Status RolloutUndo(Session& session, const RolloutFlags& flags) {
   return absl::OkStatus();
 }
 
+// "deployment/web paused"
+absl::Status EditRollout(Session& session, const RolloutFlags& flags, v1::RolloutAction action,
+                         const char* done) {
+  ASSIGN_OR_RETURN(const Target target, ParseWorkload(flags.words));
+  ASSIGN_OR_RETURN(Client* const client, session.Connect());
+  v1::RolloutRequest request;
+  request.set_kind(target.kind->name);
+  request.set_namespace_(NamespaceFor(*target.kind, session));
+  request.set_name(target.name);
+  request.set_action(action);
+  RETURN_IF_ERROR(client->Rollout(request).status());
+  session.out() << TargetText(*target.kind, target.name) << " " << done << "\n";
+  return absl::OkStatus();
+}
+
+absl::Status RolloutPause(Session& session, const RolloutFlags& flags) {
+  return EditRollout(session, flags, v1::ROLLOUT_ACTION_PAUSE, "paused");
+}
+
+absl::Status RolloutResume(Session& session, const RolloutFlags& flags) {
+  return EditRollout(session, flags, v1::ROLLOUT_ACTION_RESUME, "resumed");
+}
+
+absl::Status RolloutRestart(Session& session, const RolloutFlags& flags) {
+  return EditRollout(session, flags, v1::ROLLOUT_ACTION_RESTART, "restarted");
+}
+
 using RolloutAction = absl::Status (*)(Session&, const RolloutFlags&);
 
 CLI::App* AddRolloutCommand(CLI::App& rollout, Session& session,
@@ -173,6 +200,14 @@ void AddRollout(CLI::App& app, Session& session) {
                                      "Puts an earlier revision of the pod template back",
                                      "clusterctl rollout undo deploy/web", RolloutUndo);
   undo->add_option("--to-revision", flags->revision, "Which one (default: the one before)");
+  AddRolloutCommand(*rollout, session, flags, "pause",
+                    "Stops rolling a deployment; changes gather until it is resumed",
+                    "clusterctl rollout pause deploy/web", RolloutPause);
+  AddRolloutCommand(*rollout, session, flags, "resume", "Goes on rolling a paused deployment",
+                    "clusterctl rollout resume deploy/web", RolloutResume);
+  AddRolloutCommand(*rollout, session, flags, "restart",
+                    "Replaces every pod as in a rollout, though nothing changed",
+                    "clusterctl rollout restart deploy/web", RolloutRestart);
 }
 
 }  // namespace cluster::cli

@@ -70,6 +70,13 @@ Progress RolloutProgress(const v1::Deployment& deployment) {
   if (progressing != nullptr && progressing->reason() == "ProgressDeadlineExceeded") {
     return Failed(absl::StrFormat("deployment \"%s\" exceeded its progress deadline", name));
   }
+  const v1::Condition* back = FindCondition(status.conditions(), "RolledBack");
+  if (back != nullptr) {
+    return Failed(absl::StrFormat("deployment \"%s\" was rolled back: %s", name, back->message()));
+  }
+  if (deployment.spec().paused()) {
+    return Waiting(absl::StrFormat("deployment \"%s\" is paused: see `rollout resume`", name));
+  }
   const int wanted = deployment.spec().has_replicas() ? deployment.spec().replicas() : 1;
   if (status.updated_replicas() < wanted) {
     return Waiting(

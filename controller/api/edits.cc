@@ -8,6 +8,7 @@
 #include "controller/object/object_fields.h"
 #include "controller/reconcile/pod_state.h"
 #include "controller/reconcile/rollout.h"
+#include "controller/reconcile/stable_bytes.h"
 #include "controller/reconcile/template_history.h"
 #include "proto/schema/kinds.h"
 #include "proto/validate/validate.h"
@@ -17,9 +18,9 @@ namespace {
 
 EditPlan Edited(const Entry& before, v1::Object after) {
   EditPlan plan;
-  if (SpecChanged(before.object, after)) {
+  if (!SameMessage(before.object, after)) {
     v1::ObjectMeta* meta = MutableMeta(&after);
-    meta->set_generation(meta->generation() + 1);
+    if (SpecChanged(before.object, after)) meta->set_generation(meta->generation() + 1);
     plan.txn.conds.push_back({before.key, before.mod_rev});
     plan.txn.ops.push_back(
         {store::Op::Kind::kPut, before.key, SerializeObject(after), /*lease=*/0});
@@ -40,6 +41,20 @@ absl::Status CheckScalable(const v1::Object& object, const v1::ScaleRequest& req
                                            request.current_replicas()));
   }
   return absl::OkStatus();
+}
+
+// Of what is rolled out; nullptr for the others.
+v1::PodTemplateSpec* MutableTemplate(v1::Object* object) {
+  if (object->has_deployment()) {
+    return object->mutable_deployment()->mutable_spec()->mutable_template_();
+  }
+  if (object->has_daemon_set()) {
+    return object->mutable_daemon_set()->mutable_spec()->mutable_template_();
+  }
+  if (object->has_stateful_set()) {
+    return object->mutable_stateful_set()->mutable_spec()->mutable_template_();
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -114,6 +129,41 @@ absl::StatusOr<EditPlan> PlanAddEphemeral(const Cache& cache,
     violation.set_message(std::move(error.message));
   }
   if (!violations.empty()) return InvalidObjects(violations);
+  return Edited(*entry, std::move(object));
+}
+
+absl::StatusOr<EditPlan> PlanRolloutEdit(const Cache& cache, const v1::RolloutRequest& request,
+                                         absl::Time now) {
+  ASSIGN_OR_RETURN(const EntryPtr entry,
+                   FindObject(cache, request.kind(), request.namespace_(), request.name()));
+  v1::Object object = entry->object;
+  const std::string name = DisplayName(object);
+  if (request.action() == v1::ROLLOUT_ACTION_RESTART) {
+    v1::PodTemplateSpec* pods = MutableTemplate(&object);
+    if (pods == nullptr) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          name, " is not rolled out: restart a deployment, a daemonset or a statefulset"));
+    }
+    if (object.deployment().spec().paused()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(name, " is paused: resume it before it is restarted"));
+    }
+    (*pods->mutable_metadata()->mutable_annotations())["kubectl.kubernetes.io/restartedAt"] =
+        absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", now, absl::UTCTimeZone());
+    return Edited(*entry, std::move(object));
+  }
+  if (!object.has_deployment()) {
+    return absl::InvalidArgumentError(absl::StrCat(name, " cannot be paused: deployments can"));
+  }
+  if (request.action() == v1::ROLLOUT_ACTION_UNSPECIFIED) {
+    return absl::InvalidArgumentError("action: say pause, resume or restart");
+  }
+  const bool pause = request.action() == v1::ROLLOUT_ACTION_PAUSE;
+  if (object.deployment().spec().paused() == pause) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(name, pause ? " is paused already" : " is not paused"));
+  }
+  object.mutable_deployment()->mutable_spec()->set_paused(pause);
   return Edited(*entry, std::move(object));
 }
 

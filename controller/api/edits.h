@@ -2,6 +2,7 @@
 #pragma once
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 #include "cluster/v1/api.pb.h"
 #include "controller/cache/cache.h"
@@ -29,6 +30,12 @@ absl::StatusOr<UndoEdit> PlanUndoEdit(const Cache& cache, const v1::UndoRequest&
 // NotFound, InvalidArgument (with violations), FailedPrecondition (the pod has ended or is ending).
 absl::StatusOr<EditPlan> PlanAddEphemeral(const Cache& cache,
                                           const v1::AddEphemeralContainerRequest& request);
+
+// Pauses, resumes or restarts a rollout; `now` is the restart's. NotFound, InvalidArgument (the
+// kind has no rollout, or none that can be paused), FailedPrecondition (it is so already, or is
+// paused).
+absl::StatusOr<EditPlan> PlanRolloutEdit(const Cache& cache, const v1::RolloutRequest& request,
+                                         absl::Time now);
 
 absl::StatusOr<EditPlan> PlanCordon(const Cache& cache, const v1::CordonRequest& request);
 

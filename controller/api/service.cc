@@ -4,7 +4,6 @@
 
 #include "base/status.h"
 #include "controller/api/apply.h"
-#include "controller/api/edits.h"
 #include "controller/api/exec_call.h"
 #include "controller/api/load_image_call.h"
 #include "controller/api/logs_call.h"
@@ -17,20 +16,6 @@
 #include "controller/object/object_fields.h"
 
 namespace cluster::controller {
-namespace {
-
-grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, const absl::Status& status) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(ToGrpc(status));
-  return reactor;
-}
-
-absl::Status CheckWriteId(const std::string& id) {
-  if (id.empty() || id.size() == 16) return absl::OkStatus();
-  return absl::InvalidArgumentError("write_id must have 16 bytes");
-}
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<ClusterService>> ClusterService::Make(const Parts& parts,
                                                                      std::string version,
@@ -134,94 +119,6 @@ grpc::ServerUnaryReactor* ClusterService::Delete(grpc::CallbackServerContext* co
                    *response->mutable_object() = std::move(planned->object);
                    response->set_gone(planned->gone);
                    response->set_revision(rev);
-                   reactor->Finish(ToGrpc(status));
-                 });
-  return reactor;
-}
-
-grpc::ServerUnaryReactor* ClusterService::Scale(grpc::CallbackServerContext* context,
-                                                const v1::ScaleRequest* request,
-                                                v1::ScaleResponse* response) {
-  const absl::Status id = CheckWriteId(request->write_id());
-  if (!id.ok()) return Answer(context, id);
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  auto planned = std::make_shared<EditPlan>();
-  auto plan = [this, request, planned]() -> absl::StatusOr<store::Txn> {
-    auto made = PlanScale(*cache_, *request);
-    if (!made.ok()) return made.status();
-    *planned = std::move(made).value();
-    return std::move(planned->txn);
-  };
-  writer_->Write(request->write_id(), plan,
-                 [response, reactor, planned](const absl::Status& status, store::Rev rev) {
-                   *response->mutable_object() = std::move(planned->object);
-                   response->set_revision(rev);
-                   reactor->Finish(ToGrpc(status));
-                 });
-  return reactor;
-}
-
-grpc::ServerUnaryReactor* ClusterService::Undo(grpc::CallbackServerContext* context,
-                                               const v1::UndoRequest* request,
-                                               v1::UndoResponse* response) {
-  const absl::Status id = CheckWriteId(request->write_id());
-  if (!id.ok()) return Answer(context, id);
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  auto planned = std::make_shared<UndoEdit>();
-  auto plan = [this, request, planned]() -> absl::StatusOr<store::Txn> {
-    auto made = PlanUndoEdit(*cache_, *request);
-    if (!made.ok()) return made.status();
-    *planned = std::move(made).value();
-    return std::move(planned->edit.txn);
-  };
-  writer_->Write(request->write_id(), plan,
-                 [response, reactor, planned](const absl::Status& status, store::Rev rev) {
-                   *response->mutable_object() = std::move(planned->edit.object);
-                   response->set_revision(rev);
-                   response->set_from_history(planned->from_history);
-                   reactor->Finish(ToGrpc(status));
-                 });
-  return reactor;
-}
-
-grpc::ServerUnaryReactor* ClusterService::Cordon(grpc::CallbackServerContext* context,
-                                                 const v1::CordonRequest* request,
-                                                 v1::CordonResponse* response) {
-  const absl::Status id = CheckWriteId(request->write_id());
-  if (!id.ok()) return Answer(context, id);
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  auto planned = std::make_shared<EditPlan>();
-  auto plan = [this, request, planned, response]() -> absl::StatusOr<store::Txn> {
-    auto made = PlanCordon(*cache_, *request);
-    if (!made.ok()) return made.status();
-    *planned = std::move(made).value();
-    response->set_changed(!planned->txn.ops.empty());
-    return std::move(planned->txn);
-  };
-  writer_->Write(request->write_id(), plan,
-                 [response, reactor, planned](const absl::Status& status, store::Rev) {
-                   *response->mutable_object() = std::move(planned->object);
-                   reactor->Finish(ToGrpc(status));
-                 });
-  return reactor;
-}
-
-grpc::ServerUnaryReactor* ClusterService::AddEphemeralContainer(
-    grpc::CallbackServerContext* context, const v1::AddEphemeralContainerRequest* request,
-    v1::AddEphemeralContainerResponse* response) {
-  const absl::Status id = CheckWriteId(request->write_id());
-  if (!id.ok()) return Answer(context, id);
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  auto planned = std::make_shared<EditPlan>();
-  auto plan = [this, request, planned]() -> absl::StatusOr<store::Txn> {
-    auto made = PlanAddEphemeral(*cache_, *request);
-    if (!made.ok()) return made.status();
-    *planned = std::move(made).value();
-    return std::move(planned->txn);
-  };
-  writer_->Write(request->write_id(), plan,
-                 [response, reactor, planned](const absl::Status& status, store::Rev) {
-                   *response->mutable_pod() = std::move(*planned->object.mutable_pod());
                    reactor->Finish(ToGrpc(status));
                  });
   return reactor;

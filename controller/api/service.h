@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -11,6 +12,7 @@
 #include "base/clock.h"
 #include "base/strand.h"
 #include "cluster/v1/api.grpc.pb.h"
+#include "controller/api/edits.h"
 #include "controller/api/revision_gate.h"
 #include "controller/api/writer.h"
 #include "controller/cache/cache.h"
@@ -53,6 +55,9 @@ class ClusterService final : public v1::Cluster::CallbackService {
   grpc::ServerUnaryReactor* Scale(grpc::CallbackServerContext* context,
                                   const v1::ScaleRequest* request,
                                   v1::ScaleResponse* response) override;
+  grpc::ServerUnaryReactor* Rollout(grpc::CallbackServerContext* context,
+                                    const v1::RolloutRequest* request,
+                                    v1::RolloutResponse* response) override;
   grpc::ServerUnaryReactor* Undo(grpc::CallbackServerContext* context,
                                  const v1::UndoRequest* request,
                                  v1::UndoResponse* response) override;
@@ -93,6 +98,12 @@ class ClusterService final : public v1::Cluster::CallbackService {
 
  private:
   ClusterService(const Parts& parts, std::string version, SchedulerOptions scheduling);
+
+  // One write of what `make` plans; its response has the object as planned. In service_edits.cc.
+  template <typename Request, typename Response>
+  grpc::ServerUnaryReactor* Edit(grpc::CallbackServerContext* context, const Request* request,
+                                 Response* response,
+                                 std::function<absl::StatusOr<EditPlan>()> make);
 
   // As the cache shows it now, else as it was planned.
   v1::Object Shown(const std::string& key, v1::Object planned) const;

@@ -27,4 +27,15 @@ absl::Status InvalidObjects(const std::vector<v1::Violation>& violations) {
   return status;
 }
 
+absl::Status CheckWriteId(const std::string& id) {
+  if (id.empty() || id.size() == 16) return absl::OkStatus();
+  return absl::InvalidArgumentError("write_id must have 16 bytes");
+}
+
+grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, const absl::Status& status) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(ToGrpc(status));
+  return reactor;
+}
+
 }  // namespace cluster::controller

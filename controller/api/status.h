@@ -1,9 +1,11 @@
 // How failures leave the controller.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "grpcpp/support/server_callback.h"
 #include "grpcpp/support/status.h"
 
 #include "cluster/v1/api.pb.h"
@@ -18,5 +20,11 @@ grpc::Status ToGrpc(const absl::Status& status);
 // of them as a serialized v1::Violations in the payload.
 absl::Status InvalidObjects(const std::vector<v1::Violation>& violations);
 constexpr char kViolationsUrl[] = "cluster.v1.Violations";
+
+// 16 bytes, or empty where the writer does not care.
+absl::Status CheckWriteId(const std::string& id);
+
+// Ends a call with that.
+grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, const absl::Status& status);
 
 }  // namespace cluster::controller

@@ -31,7 +31,8 @@ std::string Hash(absl::string_view seed, absl::string_view what) {
 
 bool BelongsToControllers(absl::string_view annotation) {
   const absl::string_view domain = annotation.substr(0, annotation.find('/'));
-  return domain.size() < annotation.size() && absl::EndsWith(domain, ".kubernetes.io");
+  return domain.size() < annotation.size() &&
+         (absl::EndsWith(domain, ".kubernetes.io") || absl::EndsWith(domain, ".cluster.v1"));
 }
 
 }  // namespace

@@ -61,7 +61,11 @@ std::string JoinName(absl::string_view base, absl::string_view suffix) {
 std::string TemplateHash(const v1::PodTemplateSpec& pod_template, int salt) {
   v1::PodTemplateSpec plain = pod_template;
   plain.mutable_metadata()->mutable_labels()->erase(std::string(kTemplateHashLabel));
-  uint64_t hash = Fingerprint(StableBytes(plain), static_cast<uint64_t>(salt));
+  return ContentHash(StableBytes(plain), static_cast<uint64_t>(salt));
+}
+
+std::string ContentHash(absl::string_view bytes, uint64_t salt) {
+  uint64_t hash = Fingerprint(bytes, salt);
   std::string text;
   for (int i = 0; i < 10; ++i) {
     text += kAlphabet[hash % kAlphabet.size()];

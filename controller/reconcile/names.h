@@ -2,6 +2,7 @@
 // repeats a run exactly.
 #pragma once
 
+#include <cstdint>
 #include <random>
 #include <string>
 
@@ -29,5 +30,8 @@ std::string JoinName(absl::string_view base, absl::string_view suffix);
 // Ten characters that stand for a template; the label pod-template-hash does not count. `salt`
 // tells apart templates that collide.
 std::string TemplateHash(const v1::PodTemplateSpec& pod_template, int salt = 0);
+
+// Ten characters that stand for any bytes; `salt` tells apart contents that collide.
+std::string ContentHash(absl::string_view bytes, uint64_t salt = 0);
 
 }  // namespace cluster::controller

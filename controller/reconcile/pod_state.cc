@@ -23,6 +23,13 @@ bool IsReady(const v1::Pod& pod) { return IsTrue(pod.status().conditions(), "Rea
 
 bool IsAvailable(const v1::Pod& pod) { return IsActive(pod) && IsReady(pod); }
 
+absl::Time AvailableAt(const v1::Pod& pod, absl::Duration min_ready) {
+  const v1::Condition* ready = FindCondition(pod.status().conditions(), "Ready");
+  if (!IsAvailable(pod) || ready == nullptr) return absl::InfiniteFuture();
+  if (min_ready <= absl::ZeroDuration()) return absl::InfinitePast();
+  return ToTime(ready->last_transition_time()) + min_ready;
+}
+
 bool HoldsResources(const v1::Pod& pod) { return IsBound(pod) && !IsFinished(pod); }
 
 v1::PodStatus NewPodStatus(const v1::PodSpec& spec) {

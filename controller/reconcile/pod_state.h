@@ -21,6 +21,9 @@ bool IsActive(const v1::Pod& pod);
 bool IsReady(const v1::Pod& pod);
 // Active and ready: serves.
 bool IsAvailable(const v1::Pod& pod);
+// Since when the pod counts as available: ready for `min_ready`. InfiniteFuture: it is not ready,
+// or has ended or is ending.
+absl::Time AvailableAt(const v1::Pod& pod, absl::Duration min_ready);
 inline bool IsBound(const v1::Pod& pod) { return !pod.spec().node_name().empty(); }
 // Takes up room on its node: bound and not ended. A terminating pod does, until it is gone.
 bool HoldsResources(const v1::Pod& pod);

@@ -9,6 +9,7 @@
 #include "controller/reconcile/claims.h"
 #include "controller/reconcile/cron_jobs.h"
 #include "controller/reconcile/daemon_set.h"
+#include "controller/reconcile/data_versions.h"
 #include "controller/reconcile/disruption.h"
 #include "controller/reconcile/garbage.h"
 #include "controller/reconcile/jobs.h"
@@ -37,6 +38,7 @@ Changes Reconcile(const View& view, const ReconcileInputs& inputs) {
   MergeChanges(ReconcileTaints(view, inputs.now), &changes);
   MergeChanges(ReconcileClaims(view, inputs.now), &changes);
   MergeChanges(ReconcileRollouts(view, KeysOf(changes), inputs.now, inputs.random), &changes);
+  MergeChanges(ReconcileCopies(view, changes), &changes);
   MergeChanges(ReconcileReplicas(view, KeysOf(changes), inputs.now, inputs.random), &changes);
   MergeChanges(ReconcileStatefulSets(view, KeysOf(changes), inputs.now, inputs.random), &changes);
   MergeChanges(ReconcileDaemonSets(view, KeysOf(changes), inputs.now, inputs.random), &changes);

@@ -93,20 +93,29 @@ bool HasLabels(const v1::Pod& pod, const v1::PodTemplateSpec& pod_template) {
   return true;
 }
 
-void WriteStatus(const Entry& entry, const std::vector<EntryPtr>& active, Changes* changes) {
+void WriteStatus(const Entry& entry, const std::vector<EntryPtr>& active, absl::Time now,
+                 Changes* changes) {
   const v1::ReplicaSet& before = entry.object.replica_set();
   v1::ReplicaSetStatus status = before.status();
   int labeled = 0;
   int ready = 0;
+  int available = 0;
+  const absl::Duration min_ready = absl::Seconds(before.spec().min_ready_seconds());
   for (const EntryPtr& each : active) {
     const v1::Pod& pod = each->object.pod();
+    const absl::Time available_at = AvailableAt(pod, min_ready);
+    if (available_at <= now) {
+      ++available;
+    } else if (available_at != absl::InfiniteFuture()) {
+      changes->WakeAt(available_at);
+    }
     if (HasLabels(pod, before.spec().template_())) ++labeled;
     if (IsReady(pod)) ++ready;
   }
   status.set_replicas(static_cast<int>(active.size()));
   status.set_fully_labeled_replicas(labeled);
   status.set_ready_replicas(ready);
-  status.set_available_replicas(ready);
+  status.set_available_replicas(available);
   status.set_observed_generation(before.metadata().generation());
   if (SameMessage(status, before.status())) return;
   v1::Object after = entry.object;
@@ -128,7 +137,7 @@ class ReplicasPass {
       if (taken_.contains(pod->key)) return;
     }
     const std::vector<EntryPtr> active = Claim(set, owned);
-    WriteStatus(set, active, &gathered_.rest);
+    WriteStatus(set, active, now_, &gathered_.rest);
     const int surplus = static_cast<int>(active.size()) - spec.spec().replicas();
     if (surplus > 0) {
       DeletePods(set, active, surplus, now_, &gathered_.deletions);

@@ -15,20 +15,41 @@
 namespace cluster::controller {
 namespace {
 
-Revision MakeRevision(const View& view, const EntryPtr& entry) {
-  Revision revision;
-  revision.entry = entry;
-  revision.want = entry->object;
-  for (const EntryPtr& each : view.OwnedBy(v1::Object::kPod, Meta(entry->object).uid())) {
-    const v1::Pod& pod = each->object.pod();
-    if (!IsFinished(pod)) revision.present.push_back(each);
-    if (!IsActive(pod)) continue;
-    ++revision.active;
-    if (IsReady(pod)) ++revision.ready;
-    if (IsAvailable(pod)) ++revision.available;
+class RevisionMaker {
+ public:
+  RevisionMaker(const View& view, absl::Time now, Rollout* rollout)
+      : view_(view),
+        now_(now),
+        min_ready_(absl::Seconds(rollout->spec().spec().min_ready_seconds())),
+        rollout_(rollout) {}
+
+  Revision Make(const EntryPtr& entry) {
+    Revision revision;
+    revision.entry = entry;
+    revision.want = entry->object;
+    for (const EntryPtr& each : view_.OwnedBy(v1::Object::kPod, Meta(entry->object).uid())) {
+      const v1::Pod& pod = each->object.pod();
+      if (!IsFinished(pod)) revision.present.push_back(each);
+      if (pod.status().phase() == v1::POD_PHASE_FAILED) ++revision.failed;
+      if (!IsActive(pod)) continue;
+      ++revision.active;
+      if (IsReady(pod)) ++revision.ready;
+      const absl::Time available_at = AvailableAt(pod, min_ready_);
+      if (available_at <= now_) {
+        ++revision.available;
+      } else {
+        rollout_->next_available = std::min(rollout_->next_available, available_at);
+      }
+    }
+    return revision;
   }
-  return revision;
-}
+
+ private:
+  const View& view_;
+  const absl::Time now_;
+  const absl::Duration min_ready_;
+  Rollout* const rollout_;
+};
 
 bool IsAnyTaken(const Revision& revision, const absl::flat_hash_set<std::string>& taken) {
   if (taken.contains(revision.entry->key)) return true;
@@ -41,12 +62,18 @@ bool IsOlder(const Revision& a, const Revision& b) {
          std::make_tuple(b.entry->create_rev, absl::string_view(b.entry->key));
 }
 
-// Where several sets have the template (a user made one), the oldest is it.
-void PickCurrent(std::vector<Revision> revisions, Rollout* rollout) {
+// Where the pods of several sets are as the Deployment wants them (a user made one), the oldest is
+// it.
+void PickCurrent(const View& view, std::vector<Revision> revisions, Rollout* rollout) {
+  std::vector<EntryPtr> sets;
+  for (const Revision& revision : revisions) sets.push_back(revision.entry);
+  const Workload workload = WorkloadOf(rollout->spec(), sets);
+  rollout->data = PlanData(view, workload);
   std::sort(revisions.begin(), revisions.end(), IsOlder);
   for (Revision& revision : revisions) {
+    const v1::ReplicaSet& set = revision.set();
     if (!rollout->current.has_value() &&
-        SameTemplate(revision.set().spec().template_(), rollout->spec().spec().template_())) {
+        IsWanted(set.metadata(), set.spec().template_(), workload, rollout->data)) {
       rollout->current = std::move(revision);
     } else {
       rollout->old.push_back(std::move(revision));
@@ -55,7 +82,7 @@ void PickCurrent(std::vector<Revision> revisions, Rollout* rollout) {
 }
 
 bool IsOwnAnnotation(absl::string_view key) {
-  return key == kRevisionAnnotation || key == kDesiredAnnotation ||
+  return key == kRevisionAnnotation || key == kDesiredAnnotation || key == kPinAnnotation ||
          key == "kubectl.kubernetes.io/last-applied-configuration";
 }
 
@@ -72,6 +99,18 @@ int Rollout::TotalReplicas() const {
   int total = current.has_value() ? current->replicas() : 0;
   for (const Revision& revision : old) total += revision.replicas();
   return total;
+}
+
+Workload WorkloadOf(const v1::Deployment& deployment, const std::vector<EntryPtr>& sets) {
+  Workload workload{deployment.metadata(), deployment.spec().template_(), 0, {}};
+  const v1::ReplicaSet* newest = nullptr;
+  for (const EntryPtr& entry : sets) {
+    const v1::ReplicaSet& set = entry->object.replica_set();
+    if (newest == nullptr || RevisionOf(set.metadata()) > workload.newest) newest = &set;
+    workload.newest = RevisionOf(newest->metadata());
+  }
+  if (newest != nullptr) workload.held = DataOf(newest->metadata());
+  return workload;
 }
 
 bool SameTemplate(const v1::PodTemplateSpec& a, const v1::PodTemplateSpec& b) {
@@ -93,16 +132,17 @@ int64_t RevisionOf(const v1::ObjectMeta& meta) {
 
 std::optional<Rollout> GatherRollout(const View& view, const EntryPtr& deployment,
                                      const Orphans& orphans,
-                                     const absl::flat_hash_set<std::string>& taken,
+                                     const absl::flat_hash_set<std::string>& taken, absl::Time now,
                                      Changes* changes) {
   if (taken.contains(deployment->key)) return std::nullopt;
   Rollout rollout;
   rollout.deployment = deployment;
+  RevisionMaker maker(view, now, &rollout);
   std::vector<Revision> revisions;
   for (const EntryPtr& entry :
        view.OwnedBy(v1::Object::kReplicaSet, Meta(deployment->object).uid())) {
     if (Meta(entry->object).has_deletion_timestamp()) continue;
-    Revision revision = MakeRevision(view, entry);
+    Revision revision = maker.Make(entry);
     if (IsAnyTaken(revision, taken)) return std::nullopt;
     if (Selects(deployment->object, *entry)) {
       revisions.push_back(std::move(revision));
@@ -111,23 +151,25 @@ std::optional<Rollout> GatherRollout(const View& view, const EntryPtr& deploymen
     }
   }
   for (const EntryPtr& entry : orphans.Matching(deployment->object)) {
-    Revision revision = MakeRevision(view, entry);
+    Revision revision = maker.Make(entry);
     if (IsAnyTaken(revision, taken)) return std::nullopt;
     AddOwner(deployment->object, MutableMeta(&revision.want));
     revisions.push_back(std::move(revision));
   }
-  PickCurrent(std::move(revisions), &rollout);
+  PickCurrent(view, std::move(revisions), &rollout);
   return rollout;
 }
 
 void AddCurrent(const View& view, absl::Time now, Random* random, Rollout* rollout) {
   const v1::Deployment& deployment = rollout->spec();
   const std::string& name_space = deployment.metadata().namespace_();
+  v1::PodTemplateSpec pods =
+      WithCopies(deployment.spec().template_(), name_space, rollout->data.data);
   std::string hash;
   std::string name;
   // Another set may bear the name: a collision of hashes, or one that a user made.
   for (int salt = 0; name.empty(); ++salt) {
-    hash = TemplateHash(deployment.spec().template_(), salt);
+    hash = TemplateHash(pods, salt);
     name = JoinName(deployment.metadata().name(), hash);
     if (view.Find(v1::Object::kReplicaSet, name_space, name) != nullptr) name.clear();
   }
@@ -142,7 +184,7 @@ void AddCurrent(const View& view, absl::Time now, Random* random, Rollout* rollo
   *set->mutable_metadata()->mutable_creation_timestamp() = Seconds(now);
   AddOwner(rollout->deployment->object, set->mutable_metadata());
   *set->mutable_spec()->mutable_selector() = deployment.spec().selector();
-  *set->mutable_spec()->mutable_template_() = deployment.spec().template_();
+  *set->mutable_spec()->mutable_template_() = std::move(pods);
   set->mutable_spec()->set_replicas(0);
   const std::string label(kTemplateHashLabel);
   (*set->mutable_spec()->mutable_selector()->mutable_match_labels())[label] = hash;
@@ -157,12 +199,15 @@ void NumberCurrent(Rollout* rollout) {
   for (const Revision& revision : rollout->old) {
     highest = std::max(highest, RevisionOf(revision.set().metadata()));
   }
+  rollout->current->want.mutable_replica_set()->mutable_spec()->set_min_ready_seconds(
+      rollout->spec().spec().min_ready_seconds());
   v1::ObjectMeta* meta = MutableMeta(&rollout->current->want);
   auto& annotations = *meta->mutable_annotations();
   if (RevisionOf(*meta) <= highest) {
     annotations[std::string(kRevisionAnnotation)] = absl::StrCat(highest + 1);
     rollout->found = !rollout->created;
   }
+  NoteData(rollout->data, rollout->created, meta);
   for (const auto& [key, value] : rollout->spec().metadata().annotations()) {
     if (!IsOwnAnnotation(key)) annotations[key] = value;
   }

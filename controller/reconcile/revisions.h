@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 
 #include "controller/reconcile/changes.h"
+#include "controller/reconcile/data_versions.h"
 #include "controller/reconcile/names.h"
 #include "controller/reconcile/ownership.h"
 
@@ -21,7 +22,8 @@ struct Revision {
   v1::Object want;  // changed by the rollout; written where it differs from the entry
   int active = 0;
   int ready = 0;
-  int available = 0;
+  int available = 0;  // ready for minReadySeconds
+  int failed = 0;     // ended as Failed and still listed
   // Pods that have not ended, also those being ended.
   std::vector<EntryPtr> present;
 
@@ -39,9 +41,13 @@ struct Rollout {
   bool created = false;             // `current` is made in this pass
   bool found = false;               // `current` became the newest revision in this pass
   std::string waiting_for;          // what holds the rollout back, for people; may be empty
+  DataPlan data;                    // of the pods of the current revision
+  // When the next ready pod has been so for minReadySeconds.
+  absl::Time next_available = absl::InfiniteFuture();
 
   const v1::Deployment& spec() const { return deployment->object.deployment(); }
   int replicas() const { return spec().spec().replicas(); }
+  bool paused() const { return spec().spec().paused(); }
   // Every revision, old ones first.
   std::vector<Revision*> all();
   int TotalReplicas() const;
@@ -51,11 +57,13 @@ struct Rollout {
 // longer match. nullopt: one of the objects is in `taken`, wait for the next pass.
 std::optional<Rollout> GatherRollout(const View& view, const EntryPtr& deployment,
                                      const Orphans& orphans,
-                                     const absl::flat_hash_set<std::string>& taken,
+                                     const absl::flat_hash_set<std::string>& taken, absl::Time now,
                                      Changes* changes);
 
 // Equal but for the hash label.
 bool SameTemplate(const v1::PodTemplateSpec& a, const v1::PodTemplateSpec& b);
+// What the Deployment says of its data; `sets` are its revisions.
+Workload WorkloadOf(const v1::Deployment& deployment, const std::vector<EntryPtr>& sets);
 // The number of the annotation; 0 where there is none.
 int64_t RevisionOf(const v1::ObjectMeta& meta);
 

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
+#include "controller/reconcile/auto_rollback.h"
+#include "controller/reconcile/data_versions.h"
 #include "controller/reconcile/revisions.h"
 #include "controller/reconcile/rollout_scaling.h"
 #include "controller/reconcile/rollout_status.h"
@@ -20,6 +23,10 @@ constexpr absl::string_view kDeploymentController = "deployment-controller";
 void Step(const View& view, absl::Time now, Random* random, Rollout* rollout) {
   if (IsScaling(rollout)) {
     ScaleInProportion(rollout);
+    return;
+  }
+  if (rollout->paused()) {
+    ScalePaused(rollout);
     return;
   }
   const bool recreate = rollout->spec().spec().strategy().type() == v1::STRATEGY_TYPE_RECREATE;
@@ -58,9 +65,15 @@ void WriteRevision(const Rollout& rollout, Revision* revision, Changes* changes)
   changes->Put(*revision->entry, std::move(revision->want));
 }
 
-void WriteDeployment(Rollout* rollout, const v1::DeploymentStatus& status, Changes* changes) {
+void WriteDeployment(const View& view, const v1::DeploymentStatus& status, absl::Time now,
+                     Rollout* rollout, Changes* changes) {
   v1::Object after = rollout->deployment->object;
   *after.mutable_deployment()->mutable_status() = status;
+  if (std::optional<Rollback> back = RollBack(view, *rollout, status, now); back.has_value()) {
+    *after.mutable_deployment() = std::move(back->deployment);
+    MutableMeta(&after)->set_generation(Meta(after).generation() + 1);
+    changes->events.push_back(std::move(back->event));
+  }
   if (rollout->current.has_value()) {
     (*MutableMeta(&after)->mutable_annotations())[std::string(kRevisionAnnotation)] =
         absl::StrCat(RevisionOf(rollout->current->set().metadata()));
@@ -77,19 +90,32 @@ void Append(Changes own, Changes* all) {
 }
 
 // Old sets are shrunk before the current one grows.
-void WriteRollout(Rollout* rollout, absl::Time now, Changes* changes) {
+void WriteRollout(const View& view, absl::Time now, Random* random, Rollout* rollout,
+                  Changes* changes) {
   const v1::DeploymentStatus status = RolloutStatus(rollout, now);
-  WriteDeployment(rollout, status, changes);
+  WriteDeployment(view, status, now, rollout, changes);
   if (const auto deadline = ProgressDeadline(rollout->spec(), status); deadline.has_value()) {
     changes->WakeAt(*deadline);
   }
+  if (rollout->next_available != absl::InfiniteFuture()) changes->WakeAt(rollout->next_available);
   Changes history;
   if (rollout->current.has_value() && IsComplete(rollout->spec(), status)) {
+    (*MutableMeta(&rollout->current->want)
+          ->mutable_annotations())[std::string(kCompleteAnnotation)] = "true";
     CleanHistory(*rollout, &history);
   }
   MergeChanges(std::move(history), changes);
   Changes sizes;
-  for (Revision* revision : rollout->all()) WriteRevision(*rollout, revision, &sizes);
+  // A set comes with the data that its pods are made with, or not at all.
+  Changes made;
+  if (rollout->current.has_value() && !rollout->paused()) {
+    MakeCopies(view, rollout->data.data, now, random, &made);
+  }
+  for (Revision* revision : rollout->all()) {
+    const bool is_new = revision->entry == nullptr;
+    WriteRevision(*rollout, revision, is_new ? &made : &sizes);
+  }
+  sizes.Together(std::move(made));
   MergeChanges(std::move(sizes), changes);
 }
 
@@ -103,12 +129,12 @@ Changes ReconcileRollouts(const View& view, const absl::flat_hash_set<std::strin
     const v1::ObjectMeta& meta = Meta(entry->object);
     if (meta.has_deletion_timestamp() || !IsOpen(view, meta.namespace_())) continue;
     Changes own;
-    std::optional<Rollout> rollout = GatherRollout(view, entry, orphans, taken, &own);
+    std::optional<Rollout> rollout = GatherRollout(view, entry, orphans, taken, now, &own);
     if (!rollout.has_value()) continue;
     Step(view, now, random, &*rollout);
     if (rollout->current.has_value()) NumberCurrent(&*rollout);
     MarkSized(&*rollout);
-    WriteRollout(&*rollout, now, &own);
+    WriteRollout(view, now, random, &*rollout, &own);
     Append(std::move(own), &all);
   }
   // Two Deployments may have adopted one set.

@@ -147,11 +147,23 @@ void ScaleInProportion(Rollout* rollout) {
   if (live.size() == 1) {
     // An old set alone only shrinks: what is new shall have the new template.
     const bool is_current = rollout->current.has_value() && live[0] == &*rollout->current;
-    if (is_current || live[0]->replicas() > replicas) live[0]->Scale(replicas);
+    if (is_current || rollout->paused() || live[0]->replicas() > replicas) live[0]->Scale(replicas);
     return;
   }
   if (rollout->spec().spec().strategy().type() == v1::STRATEGY_TYPE_RECREATE) return;
   Divide(live, replicas == 0 ? 0 : replicas + BoundsOf(rollout->spec()).surge);
+}
+
+void ScalePaused(Rollout* rollout) {
+  if (rollout->TotalReplicas() > 0) return;
+  Revision* newest = rollout->current.has_value() ? &*rollout->current : nullptr;
+  for (Revision& revision : rollout->old) {
+    if (newest == nullptr ||
+        RevisionOf(revision.set().metadata()) > RevisionOf(newest->set().metadata())) {
+      newest = &revision;
+    }
+  }
+  if (newest != nullptr) newest->Scale(rollout->replicas());
 }
 
 void StepRolling(Rollout* rollout) {

@@ -19,6 +19,10 @@ bool IsScaling(Rollout* rollout);
 // Gives one live set the whole new number; divides it over several in proportion to their sizes.
 void ScaleInProportion(Rollout* rollout);
 
+// While the rollout is paused nothing is rolled, but the number of pods is kept: where every set is
+// empty the newest one gets them.
+void ScalePaused(Rollout* rollout);
+
 // One step of a RollingUpdate: grow the current set up to replicas + surge in all, or else shrink
 // old sets, unhealthy pods first, as far as replicas - unavailable pods stay available.
 void StepRolling(Rollout* rollout);

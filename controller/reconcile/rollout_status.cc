@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "controller/reconcile/auto_rollback.h"
 #include "controller/reconcile/conditions.h"
 #include "controller/reconcile/rollout_scaling.h"
 #include "proto/schema/scalars.h"
@@ -13,7 +14,7 @@ namespace {
 
 constexpr absl::string_view kProgressing = "Progressing";
 constexpr absl::string_view kComplete = "NewReplicaSetAvailable";
-constexpr absl::string_view kTimedOut = "ProgressDeadlineExceeded";
+constexpr absl::string_view kPaused = "DeploymentPaused";
 constexpr int kDefaultDeadlineSeconds = 600;
 
 absl::Duration DeadlineOf(const v1::Deployment& deployment) {
@@ -62,20 +63,36 @@ bool HasProgressed(const v1::DeploymentStatus& before, const v1::DeploymentStatu
          after.available_replicas() > before.available_replicas();
 }
 
-bool IsTimedOut(const v1::Deployment& deployment, const v1::Condition* condition, absl::Time now) {
-  if (condition == nullptr || condition->reason() == kComplete) return false;
-  if (condition->reason() == kTimedOut) return true;
-  return now >= ToTime(condition->last_update_time()) + DeadlineOf(deployment);
-}
-
 // Sets it and moves its update time in any case: the deadline runs from the last progress.
-void SetProgress(absl::string_view reason, std::string message, absl::Time now,
-                 v1::DeploymentStatus* status) {
-  SetCondition({kProgressing, v1::CONDITION_STATUS_TRUE, reason, std::move(message)}, now,
-               status->mutable_conditions());
+void SetProgress(v1::ConditionStatus is, absl::string_view reason, std::string message,
+                 absl::Time now, v1::DeploymentStatus* status) {
+  SetCondition({kProgressing, is, reason, std::move(message)}, now, status->mutable_conditions());
   for (v1::Condition& condition : *status->mutable_conditions()) {
     if (condition.type() == kProgressing) *condition.mutable_last_update_time() = Seconds(now);
   }
+}
+
+// Nothing of what a paused Deployment fails to do counts; the deadline begins anew when it goes on.
+// True where that is all there is to say.
+bool SetPaused(const Rollout& rollout, const v1::Condition* condition, absl::Time now,
+               v1::DeploymentStatus* status) {
+  const bool was_paused = condition != nullptr && condition->reason() == kPaused;
+  if (rollout.paused()) {
+    if (condition != nullptr && condition->reason() == kDeadlineExceeded) return true;
+    SetCondition({kProgressing, v1::CONDITION_STATUS_UNKNOWN, kPaused, "Deployment is paused"}, now,
+                 status->mutable_conditions());
+    return true;
+  }
+  if (!was_paused) return false;
+  SetProgress(v1::CONDITION_STATUS_UNKNOWN, "DeploymentResumed", "Deployment is resumed", now,
+              status);
+  return true;
+}
+
+bool IsTimedOut(const v1::Deployment& deployment, const v1::Condition* condition, absl::Time now) {
+  if (condition == nullptr || condition->reason() == kComplete) return false;
+  if (condition->reason() == kDeadlineExceeded) return true;
+  return now >= ToTime(condition->last_update_time()) + DeadlineOf(deployment);
 }
 
 // Why it goes on as it does, in the words of the set or of what it waits for.
@@ -89,19 +106,20 @@ std::string Subject(const Rollout& rollout) {
 void SetProgressing(const Rollout& rollout, absl::Time now, v1::DeploymentStatus* status) {
   const v1::Deployment& deployment = rollout.spec();
   const v1::Condition* condition = FindCondition(status->conditions(), kProgressing);
+  if (SetPaused(rollout, condition, now, status)) return;
   const std::string subject = Subject(rollout);
   const std::string waiting =
       rollout.waiting_for.empty() ? "." : absl::StrCat(": ", rollout.waiting_for, ".");
   if (rollout.created) {
     SetProgress(
-        "NewReplicaSetCreated",
+        v1::CONDITION_STATUS_TRUE, "NewReplicaSetCreated",
         absl::StrCat("Created new replica set \"", rollout.current->set().metadata().name(), "\""),
         now, status);
     return;
   }
   if (rollout.found) {
     SetProgress(
-        "FoundNewReplicaSet",
+        v1::CONDITION_STATUS_TRUE, "FoundNewReplicaSet",
         absl::StrCat("Found new replica set \"", rollout.current->set().metadata().name(), "\""),
         now, status);
     return;
@@ -110,13 +128,14 @@ void SetProgressing(const Rollout& rollout, absl::Time now, v1::DeploymentStatus
                             status->replicas() == status->updated_replicas();
   if (was_complete) return;
   if (rollout.current.has_value() && IsComplete(deployment, *status)) {
-    SetProgress(kComplete, absl::StrCat(subject, " has successfully progressed."), now, status);
+    SetProgress(v1::CONDITION_STATUS_TRUE, kComplete,
+                absl::StrCat(subject, " has successfully progressed."), now, status);
   } else if (condition == nullptr || condition->reason() == kComplete ||
              HasProgressed(deployment.status(), *status)) {
-    SetProgress("ReplicaSetUpdated", absl::StrCat(subject, " is progressing", waiting), now,
-                status);
+    SetProgress(v1::CONDITION_STATUS_TRUE, "ReplicaSetUpdated",
+                absl::StrCat(subject, " is progressing", waiting), now, status);
   } else if (IsTimedOut(deployment, condition, now)) {
-    SetCondition({kProgressing, v1::CONDITION_STATUS_FALSE, kTimedOut,
+    SetCondition({kProgressing, v1::CONDITION_STATUS_FALSE, kDeadlineExceeded,
                   absl::StrCat(subject, " has timed out progressing", waiting)},
                  now, status->mutable_conditions());
   }
@@ -129,6 +148,7 @@ v1::DeploymentStatus RolloutStatus(Rollout* rollout, absl::Time now) {
   CountPods(rollout, &status);
   SetAvailable(*rollout, now, &status);
   SetProgressing(*rollout, now, &status);
+  ReviewRolledBack(*rollout, &status);
   return status;
 }
 
@@ -142,7 +162,7 @@ std::optional<absl::Time> ProgressDeadline(const v1::Deployment& deployment,
                                            const v1::DeploymentStatus& status) {
   const v1::Condition* condition = FindCondition(status.conditions(), kProgressing);
   if (condition == nullptr || condition->reason() == kComplete ||
-      condition->reason() == kTimedOut) {
+      condition->reason() == kDeadlineExceeded || condition->reason() == kPaused) {
     return std::nullopt;
   }
   return ToTime(condition->last_update_time()) + DeadlineOf(deployment);

@@ -3,11 +3,15 @@
 
 #include <optional>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 #include "controller/reconcile/revisions.h"
 
 namespace cluster::controller {
+
+// Reason of Progressing where the deadline has passed.
+constexpr absl::string_view kDeadlineExceeded = "ProgressDeadlineExceeded";
 
 // Counts and the conditions Available and Progressing.
 v1::DeploymentStatus RolloutStatus(Rollout* rollout, absl::Time now);

@@ -53,11 +53,26 @@ std::optional<std::vector<EntryPtr>> ClaimPods(const Entry& owner, const Orphans
   return claimed;
 }
 
-absl::Time AvailableAt(const v1::Pod& pod, absl::Duration min_ready) {
-  const v1::Condition* ready = FindCondition(pod.status().conditions(), "Ready");
-  if (!IsAvailable(pod) || ready == nullptr) return absl::InfiniteFuture();
-  if (min_ready <= absl::ZeroDuration()) return absl::InfinitePast();
-  return ToTime(ready->last_transition_time()) + min_ready;
+Changes ReconcileSets(
+    const View& view, v1::Object::ObjectCase kind, absl::flat_hash_set<std::string> taken,
+    absl::Time now, Random* random,
+    const std::function<Changes(const Entry&, const PassInputs&, const SetOrphans&)>& look) {
+  Changes all;
+  const auto& sets = view.All(kind);
+  if (sets.empty()) return all;
+  const SetOrphans orphans{Orphans(view, v1::Object::kPod),
+                           Orphans(view, v1::Object::kControllerRevision)};
+  const PassInputs inputs{&view, &taken, now, random};
+  for (const auto& [key, entry] : sets) {
+    const v1::ObjectMeta& meta = Meta(entry->object);
+    if (meta.has_deletion_timestamp() || taken.contains(key)) continue;
+    if (!IsOpen(view, meta.namespace_())) continue;
+    Changes own = look(*entry, inputs, orphans);
+    // Two sets may want to adopt one pod.
+    for (const Write& write : own.writes) taken.insert(write.key);
+    MergeChanges(std::move(own), &all);
+  }
+  return all;
 }
 
 absl::Time ReplaceableAt(const v1::Pod& pod) {

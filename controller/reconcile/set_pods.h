@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 
 #include "controller/reconcile/changes.h"
@@ -30,9 +31,18 @@ std::optional<std::vector<EntryPtr>> ClaimPods(const Entry& owner, const Orphans
                                                const std::function<bool(const v1::Pod&)>& accepts,
                                                const PassInputs& inputs, Changes* changes);
 
-// Since when the pod counts as available: ready for `min_ready`. InfiniteFuture: it is not ready,
-// or has ended or is ending.
-absl::Time AvailableAt(const v1::Pod& pod, absl::Duration min_ready);
+// What nobody owns of what sets own.
+struct SetOrphans {
+  Orphans pods;
+  Orphans revisions;
+};
+
+// `look` at every set of a kind, one after the other; one that is going, is taken, or is in a
+// namespace that goes is left out. `taken`: keys that earlier laws write in this pass.
+Changes ReconcileSets(
+    const View& view, v1::Object::ObjectCase kind, absl::flat_hash_set<std::string> taken,
+    absl::Time now, Random* random,
+    const std::function<Changes(const Entry&, const PassInputs&, const SetOrphans&)>& look);
 
 // When a pod that has ended may be replaced.
 absl::Time ReplaceableAt(const v1::Pod& pod);

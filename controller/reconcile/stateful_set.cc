@@ -285,22 +285,10 @@ class StatefulPass {
 
 Changes ReconcileStatefulSets(const View& view, absl::flat_hash_set<std::string> taken,
                               absl::Time now, Random* random) {
-  Changes all;
-  const auto& sets = view.All(v1::Object::kStatefulSet);
-  if (sets.empty()) return all;
-  const Orphans pods(view, v1::Object::kPod);
-  const Orphans revisions(view, v1::Object::kControllerRevision);
-  const PassInputs inputs{&view, &taken, now, random};
-  for (const auto& [key, entry] : sets) {
-    const v1::ObjectMeta& meta = Meta(entry->object);
-    if (meta.has_deletion_timestamp() || taken.contains(key)) continue;
-    if (!IsOpen(view, meta.namespace_())) continue;
-    Changes own = StatefulPass(*entry, inputs).Run(pods, revisions);
-    // Two sets may want to adopt one pod.
-    for (const Write& write : own.writes) taken.insert(write.key);
-    MergeChanges(std::move(own), &all);
-  }
-  return all;
+  return ReconcileSets(view, v1::Object::kStatefulSet, std::move(taken), now, random,
+                       [](const Entry& set, const PassInputs& inputs, const SetOrphans& orphans) {
+                         return StatefulPass(set, inputs).Run(orphans.pods, orphans.revisions);
+                       });
 }
 
 }  // namespace cluster::controller

@@ -6,7 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "base/status.h"
 #include "controller/reconcile/conditions.h"
+#include "controller/reconcile/data_versions.h"
 #include "controller/reconcile/revisions.h"
 #include "controller/reconcile/stable_bytes.h"
 
@@ -33,12 +35,23 @@ v1::PodTemplateSpec* MutableTemplateOf(v1::Object* owner) {
 // What tells people why the revision came to be.
 void CopyAnnotations(const v1::ObjectMeta& owner, v1::ObjectMeta* meta) {
   for (const auto& [key, value] : owner.annotations()) {
-    if (key != kLastApplied) (*meta->mutable_annotations())[key] = value;
+    if (key != kLastApplied && key != kPinAnnotation) (*meta->mutable_annotations())[key] = value;
   }
 }
 
-v1::ControllerRevision NewRevision(const v1::Object& owner, const PassInputs& inputs) {
-  const v1::PodTemplateSpec& pod_template = TemplateOf(owner);
+// What the owner says of its data; `kept`: its revisions, the newest last.
+Workload WorkloadOf(const v1::Object& owner, const std::vector<EntryPtr>& kept) {
+  Workload workload{Meta(owner), TemplateOf(owner), 0, {}};
+  if (kept.empty()) return workload;
+  workload.newest = RevisionIn(kept.back()).revision();
+  workload.held = DataOf(RevisionIn(kept.back()).metadata());
+  return workload;
+}
+
+v1::ControllerRevision NewRevision(const v1::Object& owner, const DataPlan& data,
+                                   const PassInputs& inputs) {
+  const v1::PodTemplateSpec pod_template =
+      WithCopies(TemplateOf(owner), Meta(owner).namespace_(), data.data);
   std::string hash;
   std::string name;
   // Another revision may bear the name: a collision of hashes, or one that a user made.
@@ -114,10 +127,13 @@ std::optional<TemplateHistory> GatherHistory(const Entry& owner, const Orphans& 
   TemplateHistory history;
   history.kept = *std::move(kept);
   const int64_t highest = history.kept.empty() ? 0 : RevisionIn(history.kept.back()).revision();
+  const Workload workload = WorkloadOf(owner.object, history.kept);
+  const DataPlan plan = PlanData(*inputs.view, workload);
   EntryPtr current;
   // Where several have the template, the newest is it.
   for (const EntryPtr& entry : history.kept) {
-    if (SameTemplate(RevisionIn(entry).data(), TemplateOf(owner.object))) current = entry;
+    const v1::ControllerRevision& revision = RevisionIn(entry);
+    if (IsWanted(revision.metadata(), revision.data(), workload, plan)) current = entry;
   }
   for (const EntryPtr& entry : history.kept) {
     v1::ControllerRevision after = RevisionIn(entry);
@@ -127,16 +143,22 @@ std::optional<TemplateHistory> GatherHistory(const Entry& owner, const Orphans& 
     if (entry == current) {
       if (after.revision() < highest) after.set_revision(highest + 1);
       CopyAnnotations(Meta(owner.object), after.mutable_metadata());
+      NoteData(plan, false, after.mutable_metadata());
       history.update = after;
     }
     if (!SameMessage(after, RevisionIn(entry))) changes->Put(*entry, Wrap(std::move(after)));
   }
+  // A revision comes with the data that its pods are made with, or not at all.
+  Changes made;
+  MakeCopies(*inputs.view, plan.data, inputs.now, inputs.random, &made);
   if (current == nullptr) {
-    history.update = NewRevision(owner.object, inputs);
+    history.update = NewRevision(owner.object, plan, inputs);
     history.update.set_revision(highest + 1);
     CopyAnnotations(Meta(owner.object), history.update.mutable_metadata());
-    changes->Create(Wrap(history.update));
+    NoteData(plan, true, history.update.mutable_metadata());
+    made.Create(Wrap(history.update));
   }
+  changes->Together(std::move(made));
   return history;
 }
 
@@ -173,14 +195,21 @@ absl::StatusOr<TemplateUndo> PlanTemplateUndo(const View& view, const Entry& own
     return absl::NotFoundError(absl::StrCat(who, " has no revision ", to_revision,
                                             "; see rollout history for the kept ones"));
   }
-  if (SameTemplate(found->data(), TemplateOf(owner.object))) {
+  const DataVersions data = DataOf(found->metadata());
+  v1::PodTemplateSpec pods = WithoutCopies(found->data(), meta.namespace_(), data);
+  if (SameTemplate(pods, TemplateOf(owner.object)) &&
+      (found == &RevisionIn(kept.back()) || data.empty())) {
     return absl::FailedPreconditionError(
         absl::StrCat(who, " already has the template of revision ", found->revision()));
   }
   TemplateUndo undo;
   undo.owner = owner.object;
   undo.from_revision = found->revision();
-  *MutableTemplateOf(&undo.owner) = found->data();
+  *MutableTemplateOf(&undo.owner) = std::move(pods);
+  if (RollsOnData(meta) && !data.empty()) {
+    RETURN_IF_ERROR(CheckCopies(view, found->metadata(), found->data(), found->revision()));
+    PinData(view, data, WorkloadOf(undo.owner, kept), MutableMeta(&undo.owner));
+  }
   return undo;
 }
 

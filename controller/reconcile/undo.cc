@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "base/status.h"
 #include "controller/reconcile/revisions.h"
 #include "controller/reconcile/rollout.h"
 
@@ -43,7 +44,11 @@ absl::StatusOr<UndoPlan> PlanUndo(const View& view, absl::string_view name_space
                                             to_revision,
                                             "; see rollout history for the kept ones"));
   }
-  if (SameTemplate(set->spec().template_(), deployment.spec().template_())) {
+  const DataVersions data = DataOf(set->metadata());
+  v1::PodTemplateSpec pods =
+      WithoutCopies(set->spec().template_(), deployment.metadata().namespace_(), data);
+  if (SameTemplate(pods, deployment.spec().template_()) &&
+      (RevisionOf(set->metadata()) == RevisionOf(deployment.metadata()) || data.empty())) {
     return absl::FailedPreconditionError(absl::StrCat("deployment \"", name,
                                                       "\" already has the template of revision ",
                                                       RevisionOf(set->metadata())));
@@ -51,9 +56,13 @@ absl::StatusOr<UndoPlan> PlanUndo(const View& view, absl::string_view name_space
   UndoPlan plan;
   plan.deployment = deployment;
   plan.from_revision = RevisionOf(set->metadata());
-  *plan.deployment.mutable_spec()->mutable_template_() = set->spec().template_();
-  plan.deployment.mutable_spec()->mutable_template_()->mutable_metadata()->mutable_labels()->erase(
-      std::string(kTemplateHashLabel));
+  pods.mutable_metadata()->mutable_labels()->erase(std::string(kTemplateHashLabel));
+  *plan.deployment.mutable_spec()->mutable_template_() = std::move(pods);
+  if (RollsOnData(deployment.metadata()) && !data.empty()) {
+    RETURN_IF_ERROR(
+        CheckCopies(view, set->metadata(), set->spec().template_(), plan.from_revision));
+    PinData(view, data, WorkloadOf(plan.deployment, sets), plan.deployment.mutable_metadata());
+  }
   return plan;
 }
 

@@ -2,9 +2,8 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-
 #include "controller/object/claims.h"
+#include "controller/object/references.h"
 #include "proto/schema/assignments_digest.h"
 
 namespace cluster::controller {
@@ -13,58 +12,13 @@ namespace {
 // More changes than this at once are sent as the whole truth.
 constexpr size_t kMaxDelta = 1000;
 
-class References {
- public:
-  explicit References(const std::string& name_space) : space_(name_space) {}
-
-  template <typename Container>
-  void AddContainer(const Container& container) {
-    for (const v1::EnvVar& variable : container.env()) {
-      const v1::EnvVarSource& source = variable.value_from();
-      if (source.has_config_map_key_ref()) AddConfigMap(source.config_map_key_ref().name());
-      if (source.has_secret_key_ref()) AddSecret(source.secret_key_ref().name());
-    }
-    for (const v1::EnvFromSource& source : container.env_from()) {
-      if (source.has_config_map_ref()) AddConfigMap(source.config_map_ref().name());
-      if (source.has_secret_ref()) AddSecret(source.secret_ref().name());
-    }
-  }
-
-  void AddVolume(const v1::Volume& volume) {
-    if (volume.has_config_map()) AddConfigMap(volume.config_map().name());
-    if (volume.has_secret()) AddSecret(volume.secret().secret_name());
-    for (const v1::VolumeProjection& source : volume.projected().sources()) {
-      if (source.has_config_map()) AddConfigMap(source.config_map().name());
-      if (source.has_secret()) AddSecret(source.secret().name());
-    }
-  }
-
-  std::set<std::string> Take() { return std::move(keys_); }
-
- private:
-  void AddConfigMap(const std::string& name) {
-    keys_.insert(absl::StrCat("configmaps/", space_, "/", name));
-  }
-  void AddSecret(const std::string& name) {
-    keys_.insert(absl::StrCat("secrets/", space_, "/", name));
-  }
-
-  const std::string space_;
-  std::set<std::string> keys_;
-};
-
 }  // namespace
 
 std::set<std::string> ReferencedKeys(const v1::Pod& pod) {
-  References references(pod.metadata().namespace_());
-  const v1::PodSpec& spec = pod.spec();
-  for (const v1::Container& container : spec.containers()) references.AddContainer(container);
-  for (const v1::Container& container : spec.init_containers()) references.AddContainer(container);
-  for (const v1::EphemeralContainer& container : spec.ephemeral_containers()) {
-    references.AddContainer(container);
+  std::set<std::string> keys;
+  for (auto& [key, optional] : DataReferences(pod.spec(), pod.metadata().namespace_())) {
+    keys.insert(key);
   }
-  for (const v1::Volume& volume : spec.volumes()) references.AddVolume(volume);
-  std::set<std::string> keys = references.Take();
   for (std::string& claim : ClaimKeysOf(pod)) keys.insert(std::move(claim));
   return keys;
 }

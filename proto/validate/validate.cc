@@ -26,15 +26,17 @@ std::vector<FieldError> Validate(const v1::Object& object) {
       CheckPodSpec(object.pod().spec(), Path("spec"), &findings);
       break;
     case v1::Object::kDeployment:
-      CheckDeployment(object.deployment().spec(), &findings);
+      CheckDeployment(object.deployment(), &findings);
       break;
     case v1::Object::kReplicaSet:
       CheckReplicaSet(object.replica_set().spec(), &findings);
       break;
     case v1::Object::kStatefulSet:
+      CheckRolloutAnnotations(object.stateful_set().metadata(), false, &findings);
       CheckStatefulSet(object.stateful_set(), &findings);
       break;
     case v1::Object::kDaemonSet:
+      CheckRolloutAnnotations(object.daemon_set().metadata(), false, &findings);
       CheckDaemonSet(object.daemon_set().spec(), &findings);
       break;
     case v1::Object::kConfigMap:

@@ -6,7 +6,9 @@
 
 namespace cluster {
 
-void CheckDeployment(const v1::DeploymentSpec& spec, Findings* findings);
+void CheckDeployment(const v1::Deployment& deployment, Findings* findings);
+// The cluster's own words on how a workload is rolled out. `can_roll_back`: it goes back by itself.
+void CheckRolloutAnnotations(const v1::ObjectMeta& meta, bool can_roll_back, Findings* findings);
 void CheckReplicaSet(const v1::ReplicaSetSpec& spec, Findings* findings);
 void CheckStatefulSet(const v1::StatefulSet& set, Findings* findings);
 // What of it stays as it is.

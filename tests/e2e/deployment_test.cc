@@ -72,6 +72,61 @@ TEST_F(DeploymentE2e, RollingUpdateAndUndo) {
   for (const auto& pod : PodsOf("roll")) EXPECT_EQ(ImageOf(pod), "busybox:1");
 }
 
+TEST_F(DeploymentE2e, ARolloutThatKeepsFailingGoesBackByItself) {
+  DeploymentText web{.name = "back"};
+  Apply(web.Yaml());
+  ASSERT_TRUE(WaitReady("back", 3));
+  CtlOut({"rollout", "status", "deploy/back", "--timeout", "60s"});
+  web.script = "exit 3";
+  Apply(web.Yaml());
+  const Outcome outcome = Ctl({"rollout", "status", "deploy/back", "--timeout", "120s"});
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.out;
+  EXPECT_THAT(outcome.err, HasSubstr("deployment \"back\" was rolled back: Revision 2 failed"));
+  EXPECT_THAT(outcome.err, HasSubstr("it ended with exit code 3"));
+  ASSERT_TRUE(WaitReady("back", 3));
+  for (const auto& pod : PodsOf("back")) EXPECT_EQ(RestartCount(pod), 0);
+}
+
+TEST_F(DeploymentE2e, AChangedConfigMapRollsItsPodsAndUndoBringsItBack) {
+  const auto color = [](const std::string& value) {
+    Apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: paint}, data: {color: " + value +
+          "}}");
+  };
+  const auto colors = [] {
+    std::set<std::string> seen;
+    for (const auto& pod : PodsOf("painted")) {
+      seen.insert(CtlOut({"exec", pod["metadata"]["name"], "--", "cat", "/paint/color"}));
+    }
+    return seen;
+  };
+  color("red");
+  DeploymentText web{.name = "painted", .replicas = 2};
+  web.mounts = "          volumeMounts: [{name: paint, mountPath: /paint}]\n";
+  web.volumes = "      volumes: [{name: paint, configMap: {name: paint}}]\n";
+  Apply(web.Yaml());
+  ASSERT_TRUE(WaitReady("painted", 2));
+  EXPECT_EQ(colors(), std::set<std::string>{"red"});
+  CtlOut({"rollout", "status", "deploy/painted", "--timeout", "60s"});
+
+  color("blue");
+  const auto revision = [] {
+    const nlohmann::json deployment = GetJson({"deployment", "painted"});
+    const std::string number =
+        deployment["metadata"]["annotations"]["deployment.kubernetes.io/revision"];
+    return number;
+  };
+  ASSERT_TRUE(Eventually([&] { return revision() == "2"; }));
+  CtlOut({"rollout", "status", "deploy/painted", "--timeout", "60s"});
+  ASSERT_TRUE(WaitReady("painted", 2));
+  EXPECT_EQ(colors(), std::set<std::string>{"blue"});
+
+  CtlOut({"rollout", "undo", "deploy/painted"});
+  ASSERT_TRUE(Eventually([&] { return revision() == "3"; }));
+  CtlOut({"rollout", "status", "deploy/painted", "--timeout", "60s"});
+  ASSERT_TRUE(WaitReady("painted", 2));
+  EXPECT_EQ(colors(), std::set<std::string>{"red"});
+}
+
 TEST_F(DeploymentE2e, Behaviour32_DeletedPodIsReplacedAndScaleIsFollowed) {
   Apply(DeploymentText{.name = "keep"}.Yaml());
   ASSERT_TRUE(WaitReady("keep", 3));
@@ -83,6 +138,19 @@ TEST_F(DeploymentE2e, Behaviour32_DeletedPodIsReplacedAndScaleIsFollowed) {
   ASSERT_TRUE(WaitReady("keep", 1));
   CtlOut({"scale", "deploy/keep", "--replicas", "5"});
   ASSERT_TRUE(WaitReady("keep", 5));
+}
+
+TEST_F(DeploymentE2e, Behaviour2_ALabelIsSeenAtOnceAndRestartsNothing) {
+  Apply(PodText{.name = "plain"}.Yaml());
+  ASSERT_TRUE(WaitPhase("plain", "Running"));
+  const int64_t pid = PidOf(PodNamed("plain"));
+  CtlOut({"label", "pod", "plain", "color=blue"});
+  EXPECT_EQ(CtlOut({"get", "pods", "-l", "color=blue", "-o", "name"}), "pod/plain");
+  CtlOut({"label", "pod", "plain", "color=red", "--overwrite"});
+  EXPECT_EQ(CtlOut({"get", "pods", "-l", "color=red", "-o", "name"}), "pod/plain");
+  EXPECT_EQ(CtlOut({"get", "pods", "-l", "color=blue", "-o", "name"}), "");
+  EXPECT_EQ(PidOf(PodNamed("plain")), pid);
+  EXPECT_EQ(RestartCount(PodNamed("plain")), 0);
 }
 
 TEST_F(DeploymentE2e, Behaviour75_ExecPassesExitCodeStreamsAndInput) {

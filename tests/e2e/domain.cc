@@ -31,8 +31,10 @@ EXTRA  selector:
         - name: main
           image: IMAGE
           command: [sh, -c, 'SCRIPT']
-)",
+MOUNTSVOLUMES)",
                              {{"NAME", name},
+                              {"MOUNTS", mounts},
+                              {"VOLUMES", volumes},
                               {"REPLICAS", absl::StrCat(replicas)},
                               {"IMAGE", image},
                               {"EXTRA", extra_spec},

@@ -15,6 +15,8 @@ struct DeploymentText {
   std::string image = "busybox:1";
   std::string script = "exec sleep 100000";
   std::string extra_spec = "";  // lines below spec:, indented by two
+  std::string mounts = "";      // lines of the container, indented by ten
+  std::string volumes = "";     // lines of the pod's spec, indented by six
   std::string Yaml() const;
 };
 

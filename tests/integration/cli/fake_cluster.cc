@@ -288,6 +288,24 @@ grpc::Status FakeCluster::Scale(grpc::ServerContext*, const v1::ScaleRequest* re
   return grpc::Status::OK;
 }
 
+grpc::Status FakeCluster::Rollout(grpc::ServerContext*, const v1::RolloutRequest* request,
+                                  v1::RolloutResponse* response) {
+  const MutexLock lock(&mutex_);
+  const v1::Object* found = Find(request->kind(), request->namespace_(), request->name());
+  if (found == nullptr) return NotFound(request->kind(), request->name());
+  v1::Object object = *found;
+  v1::DeploymentSpec* spec = object.mutable_deployment()->mutable_spec();
+  if (request->action() == v1::ROLLOUT_ACTION_RESTART) {
+    auto& annotations = *spec->mutable_template_()->mutable_metadata()->mutable_annotations();
+    annotations["kubectl.kubernetes.io/restartedAt"] = "now";
+  } else {
+    spec->set_paused(request->action() == v1::ROLLOUT_ACTION_PAUSE);
+  }
+  Commit(v1::WATCH_EVENT_TYPE_MODIFIED, object);
+  *response->mutable_object() = object;
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeCluster::Undo(grpc::ServerContext*, const v1::UndoRequest* request,
                                v1::UndoResponse* response) {
   const MutexLock lock(&mutex_);

@@ -68,6 +68,9 @@ class FakeCluster final : public v1::Cluster::Service {
                       v1::DeleteResponse* response) override;
   grpc::Status Scale(grpc::ServerContext* context, const v1::ScaleRequest* request,
                      v1::ScaleResponse* response) override;
+  // Pauses and resumes; a restart changes the template.
+  grpc::Status Rollout(grpc::ServerContext* context, const v1::RolloutRequest* request,
+                       v1::RolloutResponse* response) override;
   grpc::Status Undo(grpc::ServerContext* context, const v1::UndoRequest* request,
                     v1::UndoResponse* response) override;
   grpc::Status Cordon(grpc::ServerContext* context, const v1::CordonRequest* request,

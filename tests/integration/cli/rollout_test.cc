@@ -80,6 +80,29 @@ TEST_F(RolloutTest, UndoSaysWhichRevisionIsBack) {
   EXPECT_EQ(Run({"rollout", "undo", "pod/web"}).code, 2);
 }
 
+TEST_F(RolloutTest, PausesResumesAndRestarts) {
+  const auto stored = [this] { return cluster_.Stored("deployments/default/web").deployment(); };
+  EXPECT_EQ(Run({"rollout", "pause", "deploy/web"}).out, "deployment/web paused\n");
+  EXPECT_TRUE(stored().spec().paused());
+  EXPECT_EQ(Run({"rollout", "resume", "deploy", "web"}).out, "deployment/web resumed\n");
+  EXPECT_FALSE(stored().spec().paused());
+  EXPECT_EQ(Run({"rollout", "restart", "deploy/web"}).out, "deployment/web restarted\n");
+  EXPECT_TRUE(stored().spec().template_().metadata().annotations().contains(
+      "kubectl.kubernetes.io/restartedAt"));
+  EXPECT_EQ(Run({"rollout", "restart", "deploy/none"}).code, 1);
+  EXPECT_EQ(Run({"rollout", "pause", "pod/web"}).code, 2);
+}
+
+TEST_F(RolloutTest, StatusSaysThatARolloutWasTakenBack) {
+  PutWithStatus(kWeb,
+                "replicas: 2 updated_replicas: 2 available_replicas: 2 conditions { type: "
+                "'RolledBack' status: CONDITION_STATUS_TRUE reason: 'PodsKeepFailing' message: "
+                "'Revision 2 failed' }");
+  const Outcome outcome = Run({"rollout", "status", "deploy/web"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.err, "error: deployment \"web\" was rolled back: Revision 2 failed\n");
+}
+
 TEST_F(RolloutTest, ScaleSetsTheNumberAndChecksTheCurrentOne) {
   EXPECT_EQ(Run({"scale", "--replicas", "5", "deploy/web"}).out, "deployment/web scaled\n");
   EXPECT_EQ(cluster_.Stored("deployments/default/web").deployment().spec().replicas(), 5);

@@ -154,6 +154,37 @@ TEST_P(Workload, UndoPutsTheOldTemplateBack) {
   EXPECT_TRUE(cluster_.WaitFor("Pod", runs("app:1")));
 }
 
+TEST_P(Workload, RolloutsArePausedResumedAndRestarted) {
+  AttachNodes(1);
+  ASSERT_TRUE(cluster_.Apply({DeploymentBuilder("web").Replicas(1).Image("app:1").Build()}).ok());
+  ASSERT_TRUE(cluster_.WaitForReady("web", 1));
+  const auto edit = [this](v1::RolloutAction action, const std::string& kind = "Deployment") {
+    grpc::ClientContext context;
+    v1::RolloutRequest request;
+    request.set_kind(kind);
+    request.set_name("web");
+    request.set_action(action);
+    v1::RolloutResponse response;
+    return cluster_.api()->Rollout(&context, request, &response);
+  };
+  ASSERT_TRUE(edit(v1::ROLLOUT_ACTION_PAUSE).ok());
+  EXPECT_EQ(edit(v1::ROLLOUT_ACTION_PAUSE).error_message(), "deployment/web is paused already");
+  EXPECT_EQ(edit(v1::ROLLOUT_ACTION_RESTART).error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  ASSERT_TRUE(edit(v1::ROLLOUT_ACTION_RESUME).ok());
+  EXPECT_EQ(edit(v1::ROLLOUT_ACTION_RESUME).error_message(), "deployment/web is not paused");
+  EXPECT_EQ(edit(v1::ROLLOUT_ACTION_UNSPECIFIED).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(edit(v1::ROLLOUT_ACTION_RESTART, "DaemonSet").error_code(),
+            grpc::StatusCode::NOT_FOUND);
+
+  ASSERT_TRUE(edit(v1::ROLLOUT_ACTION_RESTART).ok());
+  EXPECT_TRUE(cluster_.WaitFor("Pod", [](const std::map<std::string, v1::Object>& objects) {
+    return objects.size() == 1 && IsReady(objects.begin()->second.pod()) &&
+           Meta(objects.begin()->second)
+               .annotations()
+               .contains("kubectl.kubernetes.io/restartedAt");
+  }));
+}
+
 // Behaviour85: what a lost node ran is running elsewhere; what is left of it there ends before the
 // node counts again.
 TEST_P(Workload, Behaviour85_PodsOfALostNodeAreReplacedAndItsCopiesEndBeforeItIsReady) {
