@@ -8,33 +8,6 @@
 
 namespace cluster::controller {
 
-void StatsCall::Question::Ask(Sessions* sessions, const v1::StatsRequest& request) {
-  relay_ = std::make_shared<Relay>(this);
-  v1::OpenStream open;
-  *open.mutable_stats() = request;
-  sessions->Open(node_, std::move(open), relay_);
-}
-
-void StatsCall::Question::GiveUp() {
-  if (over_ || relay_ == nullptr) return;
-  over_ = true;
-  relay_->ClientGone();
-}
-
-void StatsCall::Question::OnFrame(v1::NodeFrame frame) {
-  if (frame.has_stats()) {
-    *call_->response_->add_nodes() = std::move(*frame.mutable_stats());
-    answered_ = true;
-  }
-  relay_->ClientReady();
-}
-
-void StatsCall::Question::OnEnd(const absl::Status& /*status*/) {
-  if (over_) return;
-  over_ = true;
-  call_->OnOver();
-}
-
 StatsCall::StatsCall(const Cache* cache, Sessions* sessions, const v1::StatsRequest& request,
                      v1::StatsResponse* response)
     : cache_(cache), sessions_(sessions), request_(request), response_(response) {
@@ -55,7 +28,10 @@ void StatsCall::Begin() {
       const v1::Node& node = entry->object.node();
       if (!request_.node().empty() && node.metadata().name() != request_.node()) continue;
       if (IsTrue(node.status().conditions(), "Ready")) {
-        questions_.push_back(std::make_unique<Question>(this, node.metadata().name()));
+        const std::string& name = node.metadata().name();
+        questions_.push_back(std::make_unique<StatsQuestion>(
+            name,
+            [this, name](std::optional<v1::NodeStats> answer) { Take(name, std::move(answer)); }));
       } else {
         response_->add_unreachable(node.metadata().name());
       }
@@ -66,12 +42,19 @@ void StatsCall::Begin() {
   OnOver();
 }
 
+void StatsCall::Take(const std::string& node, std::optional<v1::NodeStats> answer) {
+  if (finished_) return;
+  if (answer.has_value()) {
+    *response_->add_nodes() = *std::move(answer);
+  } else {
+    response_->add_unreachable(node);
+  }
+  OnOver();
+}
+
 void StatsCall::OnOver() {
   if (--open_ > 0 || finished_) return;
   finished_ = true;
-  for (const auto& question : questions_) {
-    if (!question->answered()) response_->add_unreachable(question->node());
-  }
   auto* nodes = response_->mutable_nodes();
   std::sort(nodes->begin(), nodes->end(),
             [](const auto& a, const auto& b) { return a.node() < b.node(); });

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "cluster/v1/api.grpc.pb.h"
 #include "controller/cache/cache.h"
 #include "controller/session/sessions.h"
+#include "controller/session/stats_question.h"
 
 namespace cluster::controller {
 
@@ -26,29 +28,8 @@ class StatsCall : public grpc::ServerUnaryReactor {
   void OnDone() override;
 
  private:
-  // One node's share.
-  class Question : public RelayClient {
-   public:
-    Question(StatsCall* call, std::string node) : call_(call), node_(std::move(node)) {}
-    void Ask(Sessions* sessions, const v1::StatsRequest& request);
-    void GiveUp();
-
-    void OnFrame(v1::NodeFrame frame) override;
-    void OnSent() override {}
-    void OnEnd(const absl::Status& status) override;
-
-    const std::string& node() const { return node_; }
-    bool answered() const { return answered_; }
-
-   private:
-    StatsCall* const call_;
-    const std::string node_;
-    std::shared_ptr<Relay> relay_;
-    bool answered_ = false;
-    bool over_ = false;
-  };
-
   void Begin();
+  void Take(const std::string& node, std::optional<v1::NodeStats> answer);
   void OnOver();
 
   const Cache* const cache_;
@@ -57,7 +38,7 @@ class StatsCall : public grpc::ServerUnaryReactor {
   v1::StatsResponse* const response_;
 
   // On the strand.
-  std::vector<std::unique_ptr<Question>> questions_;
+  std::vector<std::unique_ptr<StatsQuestion>> questions_;
   size_t open_ = 0;
   bool finished_ = false;
 };
