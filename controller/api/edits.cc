@@ -6,6 +6,7 @@
 #include "controller/api/lookup.h"
 #include "controller/api/status.h"
 #include "controller/object/object_fields.h"
+#include "controller/object/replicas.h"
 #include "controller/reconcile/pod_state.h"
 #include "controller/reconcile/rollout.h"
 #include "controller/reconcile/stable_bytes.h"
@@ -66,23 +67,14 @@ absl::StatusOr<EditPlan> PlanScale(const Cache& cache, const v1::ScaleRequest& r
   ASSIGN_OR_RETURN(const EntryPtr entry,
                    FindObject(cache, request.kind(), request.namespace_(), request.name()));
   v1::Object object = entry->object;
-  if (object.has_deployment()) {
-    v1::DeploymentSpec* spec = object.mutable_deployment()->mutable_spec();
-    RETURN_IF_ERROR(CheckScalable(object, request, spec->replicas()));
-    spec->set_replicas(request.replicas());
-  } else if (object.has_replica_set()) {
-    v1::ReplicaSetSpec* spec = object.mutable_replica_set()->mutable_spec();
-    RETURN_IF_ERROR(CheckScalable(object, request, spec->replicas()));
-    spec->set_replicas(request.replicas());
-  } else if (object.has_stateful_set()) {
-    v1::StatefulSetSpec* spec = object.mutable_stateful_set()->mutable_spec();
-    RETURN_IF_ERROR(CheckScalable(object, request, spec->replicas()));
-    spec->set_replicas(request.replicas());
-  } else {
+  const std::optional<int> current = ReplicasOf(object);
+  if (!current.has_value()) {
     return absl::InvalidArgumentError(
         absl::StrCat(DisplayName(object),
                      " has no replicas: scale a deployment, a replicaset or a statefulset"));
   }
+  RETURN_IF_ERROR(CheckScalable(object, request, *current));
+  SetReplicas(request.replicas(), &object);
   return Edited(*entry, std::move(object));
 }
 
