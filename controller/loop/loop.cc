@@ -147,8 +147,13 @@ void Loop::Pass() {
   if (view_.revision() < wait_for_) return PassLater(absl::Milliseconds(1));
   const absl::Time now = parts_.clock->Now();
   const NodeContacts contacts = parts_.contacts();
-  Changes changes =
-      Reconcile(view_, {now, parts_.clock->Monotonic(), &contacts, &brake_, &random_});
+  ReconcileInputs inputs{now, parts_.clock->Monotonic(), &contacts, &brake_, &random_};
+  const std::shared_ptr<const UsageSample> usage = parts_.usage ? parts_.usage(view_) : nullptr;
+  if (usage != nullptr) {
+    inputs.usage = usage.get();
+    inputs.autoscale = &autoscale_;
+  }
+  Changes changes = Reconcile(view_, inputs);
   MergeChanges(PlanChanges(view_, scheduler_.Compute(view_, now), now), &changes);
   passing_ = true;
   writes_ = std::move(changes.writes);

@@ -42,6 +42,9 @@ class Loop {
     const Clock* clock = nullptr;
     EventRecorder* events = nullptr;
     std::function<NodeContacts()> contacts;
+    // What pods use, never nullptr; told of each view, so that it knows whether anyone asks. May be
+    // empty: then nothing is autoscaled.
+    std::function<std::shared_ptr<const UsageSample>(const View&)> usage;
     // This process cannot go on: another one has the store, or the cache has stopped.
     std::function<void(absl::Status)> fatal;
   };
@@ -76,6 +79,7 @@ class Loop {
   Scheduler scheduler_;
   std::unique_ptr<CacheWatch> watch_;
   LossBrake brake_;
+  AutoscaleBook autoscale_;
   Random random_;
   bool due_ = false;      // a pass is asked for
   bool passing_ = false;  // its writes are being committed

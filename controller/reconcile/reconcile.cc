@@ -37,6 +37,12 @@ Changes Reconcile(const View& view, const ReconcileInputs& inputs) {
                &changes);
   MergeChanges(ReconcileTaints(view, inputs.now), &changes);
   MergeChanges(ReconcileClaims(view, inputs.now), &changes);
+  if (inputs.autoscale != nullptr) {
+    MergeChanges(
+        ReconcileAutoscalers(view, KeysOf(changes),
+                             {inputs.now, inputs.monotonic, inputs.usage, inputs.autoscale}),
+        &changes);
+  }
   MergeChanges(ReconcileRollouts(view, KeysOf(changes), inputs.now, inputs.random), &changes);
   MergeChanges(ReconcileCopies(view, changes), &changes);
   MergeChanges(ReconcileReplicas(view, KeysOf(changes), inputs.now, inputs.random), &changes);

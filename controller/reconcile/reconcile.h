@@ -7,6 +7,7 @@
 
 #include "absl/time/time.h"
 
+#include "controller/reconcile/autoscalers.h"
 #include "controller/reconcile/changes.h"
 #include "controller/reconcile/names.h"
 #include "controller/reconcile/node_lifecycle.h"
@@ -19,12 +20,15 @@ struct ReconcileInputs {
   const NodeContacts* contacts = nullptr;  // never nullptr in a call
   LossBrake* brake = nullptr;              // never nullptr in a call
   Random* random = nullptr;                // never nullptr in a call
+  // Neither or both; without them nothing is autoscaled.
+  const UsageSample* usage = nullptr;
+  AutoscaleBook* autoscale = nullptr;
 };
 
-// The laws in order: namespaces and garbage, nodes, taints, claims, rollouts, replicas, stateful
-// sets, daemon sets, cron jobs, jobs, budgets. Pods that come of them get their priority last, and
-// what is to be created is admitted, or not (controller/admission). Where two want to write one
-// object, the earlier one does and the later one follows in the next pass.
+// The laws in order: namespaces and garbage, nodes, taints, claims, autoscalers, rollouts,
+// replicas, stateful sets, daemon sets, cron jobs, jobs, budgets. Pods that come of them get their
+// priority last, and what is to be created is admitted, or not (controller/admission). Where two
+// want to write one object, the earlier one does and the later one follows in the next pass.
 Changes Reconcile(const View& view, const ReconcileInputs& inputs);
 
 }  // namespace cluster::controller

@@ -3,8 +3,19 @@
 #include "CLI/CLI.hpp"
 
 #include "controller/server/version.h"
+#include "proto/schema/scalars.h"
 
 namespace cluster::controller {
+namespace {
+
+// "" where it is one.
+std::string PeriodProblem(const std::string& text) {
+  const auto period = ParseGoDuration(text);
+  if (!period.ok()) return std::string(period.status().message());
+  return *period >= absl::Seconds(1) ? "" : text + " is too short; use 1s or more";
+}
+
+}  // namespace
 
 ParsedFlags ParseFlags(int argc, const char* const* argv) {
   ParsedFlags parsed;
@@ -34,12 +45,18 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
                  "whole nodes stay free")
       ->capture_default_str()
       ->check(CLI::IsMember({"spread", "pack"}));
+  std::string period = "15s";
+  app.add_option("--horizontal-pod-autoscaler-sync-period", period,
+                 "How often autoscalers look at what pods use")
+      ->capture_default_str()
+      ->check(PeriodProblem);
   app.footer(
       "Example:\n  cluster-controller --state-dir /var/lib/cluster/controller "
       "--socket /run/cluster/api.sock");
   try {
     app.parse(argc, argv);
     flags.pack = placement == "pack";
+    flags.autoscale_period = ParseGoDuration(period).value_or(flags.autoscale_period);
   } catch (const CLI::ParseError& error) {
     parsed.exit = true;
     parsed.exit_code = app.exit(error) == 0 ? 0 : 2;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace cluster::controller {
 
@@ -17,6 +18,7 @@ struct Flags {
   std::string log_level = "info";
   bool i_am_not_partitioned = false;
   bool pack = false;  // --placement pack
+  absl::Duration autoscale_period = absl::Seconds(15);
 };
 
 // What to do after reading the command line: go on, or exit with this code (help, version, wrong

@@ -50,6 +50,7 @@ absl::Status Serve(const Flags& flags, const sigset_t& ends) {
   options.sessions.cluster_cidr = flags.cluster_cidr;
   options.sessions.node_cidr_bits = flags.node_cidr_bits;
   options.loop.i_am_not_partitioned = flags.i_am_not_partitioned;
+  options.autoscale_period = flags.autoscale_period;
   if (flags.pack) options.loop.scheduler.strategy = Strategy::kPack;
   // Whoever waits for the controller to come back starts it anew; its nodes go on meanwhile.
   options.fatal = [](const absl::Status& why) {

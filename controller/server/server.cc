@@ -72,11 +72,18 @@ absl::Status Server::Build() {
                            clock,
                            absl::StrCat(options_.state_dir, "/images"),
                            [this](v1::Event event) { events_->Note(std::move(event)); },
-                           [this] { OnContactsChanged(); }};
+                           [this] { WakeLoop(); }};
   ASSIGN_OR_RETURN(sessions_, Sessions::Make(std::move(sessions), options_.sessions));
-  Loop::Parts loop{
-      store,         cache_.get(), clock, events_.get(), [this] { return sessions_->Contacts(); },
-      options_.fatal};
+  usage_ = std::make_unique<UsageCollector>(
+      UsageCollector::Parts{cache_.get(), sessions_.get(), clock, [this] { WakeLoop(); }},
+      options_.autoscale_period);
+  Loop::Parts loop{store,
+                   cache_.get(),
+                   clock,
+                   events_.get(),
+                   [this] { return sessions_->Contacts(); },
+                   [this](const View& view) { return usage_->Follow(view); },
+                   options_.fatal};
   ASSIGN_OR_RETURN(loop_, Loop::Start(std::move(loop), options_.loop));
   {
     MutexLock lock(&mutex_);
@@ -87,7 +94,7 @@ absl::Status Server::Build() {
   return absl::OkStatus();
 }
 
-void Server::OnContactsChanged() {
+void Server::WakeLoop() {
   MutexLock lock(&mutex_);
   if (to_wake_ != nullptr) to_wake_->Wake();
 }
@@ -173,6 +180,7 @@ Server::~Server() {
   // Against the order of construction.
   api_.reset();
   loop_.reset();
+  usage_.reset();
   sessions_.reset();
   events_.reset();
   cache_.reset();

@@ -19,6 +19,7 @@
 #include "controller/session/sessions.h"
 #include "controller/store/compactor.h"
 #include "controller/store/store.h"
+#include "controller/usage/usage_collector.h"
 
 namespace cluster::controller {
 
@@ -30,6 +31,8 @@ struct ServerOptions {
   std::string version;
   SessionOptions sessions;
   LoopOptions loop;
+  // How often autoscalers look at what pods use.
+  absl::Duration autoscale_period = absl::Seconds(15);
   // The controller cannot go on. Any thread; at most a few times.
   std::function<void(absl::Status)> fatal = [](const absl::Status&) {};
 };
@@ -52,7 +55,7 @@ class Server {
   absl::Status MakePriorityClasses();
   // Made unless it is there.
   absl::Status Make(v1::Object object);
-  void OnContactsChanged();
+  void WakeLoop();
   void AwaitStore();
   absl::Status Serve();
 
@@ -62,6 +65,7 @@ class Server {
   std::unique_ptr<Cache> cache_;
   std::unique_ptr<EventRecorder> events_;
   std::unique_ptr<Sessions> sessions_;
+  std::unique_ptr<UsageCollector> usage_;
   std::unique_ptr<Loop> loop_;
   std::unique_ptr<ClusterService> api_;
   std::unique_ptr<grpc::Server> grpc_;

@@ -5,6 +5,7 @@
 
 #include "proto/schema/kinds.h"
 #include "proto/schema/scalars.h"
+#include "proto/validate/autoscaler_rules.h"
 #include "proto/validate/image_name.h"
 #include "proto/validate/job_rules.h"
 #include "proto/validate/meta_rules.h"
@@ -345,12 +346,14 @@ void SetDefaults(v1::Object* object) {
     case v1::Object::kPriorityClass:
       DefaultPriorityClass(object->mutable_priority_class());
       break;
+    case v1::Object::kHorizontalPodAutoscaler:
+      DefaultAutoscaler(object->mutable_horizontal_pod_autoscaler()->mutable_spec());
+      break;
     case v1::Object::kConfigMap:
     case v1::Object::kNode:
     case v1::Object::kEvent:
     case v1::Object::kControllerRevision:
     case v1::Object::kPodDisruptionBudget:
-    case v1::Object::kHorizontalPodAutoscaler:
     case v1::Object::OBJECT_NOT_SET:
       break;
   }

@@ -1,6 +1,7 @@
 #include "proto/validate/validate.h"
 
 #include "proto/schema/kinds.h"
+#include "proto/validate/autoscaler_rules.h"
 #include "proto/validate/findings.h"
 #include "proto/validate/job_rules.h"
 #include "proto/validate/meta_rules.h"
@@ -69,10 +70,12 @@ std::vector<FieldError> Validate(const v1::Object& object) {
     case v1::Object::kPriorityClass:
       CheckPriorityClass(object.priority_class(), &findings);
       break;
+    case v1::Object::kHorizontalPodAutoscaler:
+      CheckAutoscaler(object.horizontal_pod_autoscaler().spec(), &findings);
+      break;
     case v1::Object::kNamespace:
     case v1::Object::kEvent:
     case v1::Object::kControllerRevision:
-    case v1::Object::kHorizontalPodAutoscaler:
     case v1::Object::OBJECT_NOT_SET:
       break;
   }

@@ -11,11 +11,14 @@ namespace cluster::controller {
 namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(10);
+// Since when pods run.
+constexpr int64_t kLongAgo = 1'000'000'000;
 
 void AddCondition(const std::string& type, v1::PodStatus* status) {
   v1::Condition* condition = status->add_conditions();
   condition->set_type(type);
   condition->set_status(v1::CONDITION_STATUS_TRUE);
+  condition->mutable_last_transition_time()->set_seconds(kLongAgo);
 }
 
 }  // namespace
@@ -231,6 +234,7 @@ void FakeNode::Report(const Held& held) {
   status->set_phase(ending ? v1::POD_PHASE_FAILED : v1::POD_PHASE_RUNNING);
   update->set_gone(ending);
   if (!ending) {
+    status->mutable_start_time()->set_seconds(kLongAgo);
     AddCondition("Initialized", status);
     AddCondition("ContainersReady", status);
     AddCondition("Ready", status);

@@ -66,6 +66,7 @@ void TestCluster::Start() {
   options.listen = "127.0.0.1:0";
   options.version = "test";
   options.sessions = sessions_;
+  options.autoscale_period = absl::Seconds(1);
   // Another one at each start: the same would make the same uids again.
   options.loop.seed = ++seed_;
   auto server = Server::Start(std::move(store), std::move(options));

@@ -19,7 +19,7 @@ namespace cluster::controller {
 
 enum class Backend { kMemory, kSqlite };
 
-// Leases are five times as fast as by default.
+// Leases are five times as fast as by default (and autoscalers, which are no part of it, 15 times).
 SessionOptions FastSessions();
 
 class TestCluster {
