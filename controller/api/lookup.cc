@@ -43,6 +43,22 @@ absl::Status CheckNode(const Cache& cache, const v1::Pod& pod) {
                                              ", which is not reachable now: see `get nodes`"));
 }
 
+// It is on a node that can be reached and, if it must run, has not ended.
+absl::Status CheckPlace(const Cache& cache, const v1::Pod& pod, bool must_run) {
+  const std::string& name = pod.metadata().name();
+  if (pod.spec().node_name().empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("pod/", name, " has no node yet", WhyPending(pod.status())));
+  }
+  const v1::PodPhase phase = pod.status().phase();
+  if (must_run && (phase == v1::POD_PHASE_SUCCEEDED || phase == v1::POD_PHASE_FAILED)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "pod/", name, " has ended (", phase == v1::POD_PHASE_SUCCEEDED ? "Succeeded" : "Failed",
+        "): nothing runs in it"));
+  }
+  return CheckNode(cache, pod);
+}
+
 }  // namespace
 
 absl::StatusOr<const Kind*> FindKindOrSay(const std::string& word) {
@@ -73,20 +89,18 @@ absl::StatusOr<PodTarget> FindPodTarget(const Cache& cache, const std::string& n
                                         bool must_run) {
   PodTarget target;
   ASSIGN_OR_RETURN(target.pod, FindObject(cache, "Pod", name_space, pod_name));
-  const v1::Pod& pod = target.pod->object.pod();
-  ASSIGN_OR_RETURN(target.container, PickContainer(pod, container));
-  target.node = pod.spec().node_name();
-  if (target.node.empty()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("pod/", pod_name, " has no node yet", WhyPending(pod.status())));
-  }
-  const v1::PodPhase phase = pod.status().phase();
-  if (must_run && (phase == v1::POD_PHASE_SUCCEEDED || phase == v1::POD_PHASE_FAILED)) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "pod/", pod_name, " has ended (", phase == v1::POD_PHASE_SUCCEEDED ? "Succeeded" : "Failed",
-        "): nothing runs in it"));
-  }
-  RETURN_IF_ERROR(CheckNode(cache, pod));
+  ASSIGN_OR_RETURN(target.container, PickContainer(target.pod->object.pod(), container));
+  RETURN_IF_ERROR(CheckPlace(cache, target.pod->object.pod(), must_run));
+  target.node = target.pod->object.pod().spec().node_name();
+  return target;
+}
+
+absl::StatusOr<PodTarget> FindRunningPod(const Cache& cache, const std::string& name_space,
+                                         const std::string& pod_name) {
+  PodTarget target;
+  ASSIGN_OR_RETURN(target.pod, FindObject(cache, "Pod", name_space, pod_name));
+  RETURN_IF_ERROR(CheckPlace(cache, target.pod->object.pod(), /*must_run=*/true));
+  target.node = target.pod->object.pod().spec().node_name();
   return target;
 }
 

@@ -31,4 +31,8 @@ absl::StatusOr<PodTarget> FindPodTarget(const Cache& cache, const std::string& n
                                         const std::string& pod, const std::string& container,
                                         bool must_run);
 
+// The same with must_run, for what is about the pod as a whole: `container` stays empty.
+absl::StatusOr<PodTarget> FindRunningPod(const Cache& cache, const std::string& name_space,
+                                         const std::string& pod);
+
 }  // namespace cluster::controller

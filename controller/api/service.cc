@@ -8,6 +8,7 @@
 #include "controller/api/load_image_call.h"
 #include "controller/api/logs_call.h"
 #include "controller/api/lookup.h"
+#include "controller/api/port_forward_call.h"
 #include "controller/api/removal.h"
 #include "controller/api/selection.h"
 #include "controller/api/stats_call.h"
@@ -132,6 +133,11 @@ grpc::ServerWriteReactor<v1::LogsResponse>* ClusterService::Logs(
 grpc::ServerBidiReactor<v1::ExecRequest, v1::ExecResponse>* ClusterService::Exec(
     grpc::CallbackServerContext* /*context*/) {
   return new ExecCall(cache_, sessions_);
+}
+
+grpc::ServerBidiReactor<v1::PortForwardRequest, v1::PortForwardResponse>*
+ClusterService::PortForward(grpc::CallbackServerContext* /*context*/) {
+  return new PortForwardCall(cache_, sessions_);
 }
 
 grpc::ServerUnaryReactor* ClusterService::Stats(grpc::CallbackServerContext* /*context*/,

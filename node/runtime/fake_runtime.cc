@@ -431,6 +431,21 @@ absl::StatusOr<std::unique_ptr<ExecProcess>> FakeRuntime::Attach(const AttachSpe
   return EchoProcess::Start(machine_, 0, spec.stdin);
 }
 
+absl::StatusOr<PodConnection> FakeRuntime::Dial(const std::string& pod_uid, uint16_t port) {
+  RETURN_IF_ERROR(machine_->Enter("Dial", pod_uid, absl::StrCat("/", port)));
+  {
+    MutexLock lock(&machine_->mutex_);
+    const auto pod = machine_->pods_.find(pod_uid);
+    if (pod == machine_->pods_.end() || !pod->second.alive) {
+      return absl::NotFoundError(absl::StrCat("no sandbox ", pod_uid));
+    }
+  }
+  PodConnection connection;
+  ASSIGN_OR_RETURN(connection.socket, DialLoopback(port));
+  connection.pod_end.reset(::eventfd(0, EFD_CLOEXEC));
+  return connection;
+}
+
 std::string FakeRuntime::LogDirectory(const std::string& pod_uid, const std::string& container) {
   return absl::StrCat(machine_->log_directory_, "/", pod_uid, "/", container);
 }

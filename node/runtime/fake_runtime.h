@@ -130,6 +130,8 @@ class FakeRuntime : public Runtime {
   absl::StatusOr<std::unique_ptr<ExecProcess>> Exec(const ExecSpec& spec) override;
   // Echoes too; "Attach uid/container" is among the verbs.
   absl::StatusOr<std::unique_ptr<ExecProcess>> Attach(const AttachSpec& spec) override;
+  // All pods share the machine's own loopback.
+  absl::StatusOr<PodConnection> Dial(const std::string& pod_uid, uint16_t port) override;
   std::string LogDirectory(const std::string& pod_uid, const std::string& container) override;
   absl::Status Release(const std::string& pod_uid) override;
   absl::Status Remove(const std::string& pod_uid) override;

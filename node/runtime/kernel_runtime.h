@@ -82,6 +82,7 @@ class KernelRuntime : public Runtime {
   absl::StatusOr<std::vector<ContainerState>> Poll(const std::string& pod_uid) override;
   absl::StatusOr<std::unique_ptr<ExecProcess>> Exec(const ExecSpec& spec) override;
   absl::StatusOr<std::unique_ptr<ExecProcess>> Attach(const AttachSpec& spec) override;
+  absl::StatusOr<PodConnection> Dial(const std::string& pod_uid, uint16_t port) override;
   std::string LogDirectory(const std::string& pod_uid, const std::string& container) override;
   absl::Status Release(const std::string& pod_uid) override;
   absl::Status Remove(const std::string& pod_uid) override;

@@ -11,7 +11,9 @@
 #include "absl/strings/str_cat.h"
 
 #include "base/log.h"
+#include "base/netlink.h"
 #include "base/status.h"
+#include "node/runtime/dial.h"
 #include "node/runtime/kernel_runtime.h"
 
 namespace cluster::node {
@@ -216,6 +218,21 @@ absl::StatusOr<std::unique_ptr<ExecProcess>> KernelRuntime::Attach(const AttachS
   process->stderr_fd = std::move(err.read);
   RETURN_IF_ERROR(Unblock(*process));
   return process;
+}
+
+// cluster-init is in the pod's network, and its end is the pod's.
+absl::StatusOr<PodConnection> KernelRuntime::Dial(const std::string& pod_uid, uint16_t port) {
+  RETURN_IF_ERROR(CheckName("pod uid", pod_uid));
+  absl::StatusOr<InitClient> init = Connect(pod_uid);
+  if (!init.ok()) return Annotate(init.status(), absl::StrCat("pod ", pod_uid));
+  ASSIGN_OR_RETURN(InitWelcome welcome, init->Hello());
+  PodConnection connection;
+  RETURN_IF_ERROR(netlink::RunInNetns(welcome.net_namespace.get(), [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(connection.socket, DialLoopback(port));
+    return absl::OkStatus();
+  }));
+  connection.pod_end = std::move(welcome.pidfd);
+  return connection;
 }
 
 }  // namespace cluster::node

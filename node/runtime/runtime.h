@@ -20,6 +20,7 @@
 
 #include "base/unique_handle.h"
 #include "node/runtime/container_state.h"
+#include "node/runtime/dial.h"
 #include "node/runtime/resources.h"
 #include "node/volume/volume.h"
 
@@ -221,6 +222,10 @@ class Runtime {
   virtual absl::StatusOr<std::unique_ptr<ExecProcess>> Exec(const ExecSpec& spec) = 0;
   // Unimplemented: the pod was started by an agent that did not know this.
   virtual absl::StatusOr<std::unique_ptr<ExecProcess>> Attach(const AttachSpec& spec) = 0;
+
+  // TCP to this port of the pod's own loopback, as one of its processes would connect. Unavailable:
+  // nobody listens there. NotFound: no such sandbox.
+  virtual absl::StatusOr<PodConnection> Dial(const std::string& pod_uid, uint16_t port) = 0;
 
   // Directory of the log files of one container: `<attempt>.log`, lines "RFC3339Nano stdout|stderr
   // F|P text"; its older parts are `<attempt>.log.1`, `.2` and so on, the highest the newest.

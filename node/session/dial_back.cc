@@ -93,6 +93,12 @@ bool DialBackStream::GiveStderr(absl::string_view data) {
   return Give(frame);
 }
 
+bool DialBackStream::GiveStdoutEof() {
+  v1::NodeFrame frame;
+  frame.set_stdout_eof(true);
+  return Give(frame);
+}
+
 bool DialBackStream::GiveStats(v1::NodeStats stats) {
   v1::NodeFrame frame;
   *frame.mutable_stats() = std::move(stats);

@@ -29,6 +29,7 @@ class DialBackStream {
   // False: the other side is gone.
   bool GiveStdout(absl::string_view data);
   bool GiveStderr(absl::string_view data);
+  bool GiveStdoutEof();
   bool GiveStats(v1::NodeStats stats);
   // The last frame, then the end of the stream.
   void FinishWithExit(int exit_code);

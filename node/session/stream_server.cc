@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "node/pod/decide.h"
 #include "node/session/exec_pump.h"
+#include "node/session/forward_pump.h"
 #include "proto/schema/scalars.h"
 
 namespace cluster::node {
@@ -148,6 +149,9 @@ void StreamServer::Serve(std::shared_ptr<grpc::Channel> channel, const v1::OpenS
       case v1::OpenStream::kStats:
         ServeStats(request.stats(), &stream);
         break;
+      case v1::OpenStream::kPortForward:
+        ServePortForward(request.port_forward(), &stream);
+        break;
       case v1::OpenStream::PURPOSE_NOT_SET:
         stream.FinishWithError(absl::UnimplementedError(
             "this node's agent is older than the controller and does not know such streams"));
@@ -268,6 +272,20 @@ void StreamServer::ServeAttach(const StreamTarget& target, const v1::ExecStart& 
   absl::StatusOr<std::unique_ptr<ExecProcess>> process = runtime_->Attach(spec);
   if (!process.ok()) return stream->FinishWithError(process.status());
   PumpExec(process->get(), request.tty(), stream);
+}
+
+void StreamServer::ServePortForward(const v1::PortForwardStart& request, DialBackStream* stream) {
+  absl::StatusOr<v1::PodRecord> record = workers_->Find(request.namespace_(), request.pod());
+  if (!record.ok()) return stream->FinishWithError(record.status());
+  absl::StatusOr<PodConnection> connection =
+      runtime_->Dial(record->uid(), static_cast<uint16_t>(request.port()));
+  // It has a record, so the pod is there: it was not started yet, or is over.
+  if (absl::IsNotFound(connection.status())) {
+    return stream->FinishWithError(
+        absl::FailedPreconditionError(absl::StrCat("pod ", request.pod(), " does not run")));
+  }
+  if (!connection.ok()) return stream->FinishWithError(connection.status());
+  PumpConnection(*std::move(connection), stream);
 }
 
 }  // namespace cluster::node

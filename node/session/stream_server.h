@@ -1,4 +1,5 @@
-// Serves the streams that the controller asks for: logs, exec, attach and statistics.
+// Serves the streams that the controller asks for: logs, exec, attach, statistics and connections
+// to ports of pods.
 #pragma once
 
 #include <functional>
@@ -61,6 +62,7 @@ class StreamServer {
   void ServeExec(const v1::ExecStart& request, DialBackStream* stream);
   void ServeAttach(const StreamTarget& target, const v1::ExecStart& request,
                    DialBackStream* stream);
+  void ServePortForward(const v1::PortForwardStart& request, DialBackStream* stream);
   bool HasEnded(const StreamTarget& target, const std::string& name_space,
                 const std::string& name) const;
   void Reap() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

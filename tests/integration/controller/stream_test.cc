@@ -177,6 +177,71 @@ TEST_F(Streams, ExecCarriesInputOutputAndTheExitCode) {
   EXPECT_EQ(exit_code, 70'001 % 256);
 }
 
+TEST_F(Streams, PortForwardCarriesBytesAndEndsOfBothSides) {
+  // A server that answers once it has heard all.
+  Serve([&](const v1::OpenStream& open, NodeStream* stream) {
+    EXPECT_EQ(open.port_forward().namespace_(), "default");
+    EXPECT_EQ(open.port_forward().port(), 80u);
+    v1::ControllerFrame frame;
+    std::string heard;
+    while (stream->Read(&frame) && !frame.stdin_eof()) heard += frame.stdin();
+    v1::NodeFrame answer;
+    answer.set_stdout(heard + "!");
+    stream->Write(answer);
+    answer.set_stdout_eof(true);
+    stream->Write(answer);
+  });
+  grpc::ClientContext context;
+  const auto stream = cluster_.api()->PortForward(&context);
+  v1::PortForwardRequest request;
+  request.mutable_start()->set_pod("a");
+  request.mutable_start()->set_port(80);
+  ASSERT_TRUE(stream->Write(request));
+  for (const std::string piece : {"GET ", "/"}) {
+    request.set_data(piece);
+    ASSERT_TRUE(stream->Write(request));
+  }
+  request.set_eof(true);
+  ASSERT_TRUE(stream->Write(request));
+  v1::PortForwardResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.data(), "GET /!");
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_TRUE(response.eof());
+  EXPECT_FALSE(stream->Read(&response));
+  const grpc::Status status = stream->Finish();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+TEST_F(Streams, PortForwardRefusesWhatCannotBe) {
+  const auto refusal = [&](const v1::PortForwardRequest& first) {
+    grpc::ClientContext context;
+    const auto stream = cluster_.api()->PortForward(&context);
+    stream->Write(first);
+    v1::PortForwardResponse response;
+    EXPECT_FALSE(stream->Read(&response));
+    return stream->Finish().error_code();
+  };
+  v1::PortForwardRequest request;
+  request.set_data("x");
+  EXPECT_EQ(refusal(request), grpc::StatusCode::INVALID_ARGUMENT);
+  request.mutable_start()->set_pod("a");
+  EXPECT_EQ(refusal(request), grpc::StatusCode::INVALID_ARGUMENT) << "no port";
+  request.mutable_start()->set_port(65536);
+  EXPECT_EQ(refusal(request), grpc::StatusCode::INVALID_ARGUMENT);
+  request.mutable_start()->set_port(80);
+  request.mutable_start()->set_pod("nobody");
+  EXPECT_EQ(refusal(request), grpc::StatusCode::NOT_FOUND);
+  Serve([](const v1::OpenStream&, NodeStream* stream) {
+    v1::NodeFrame frame;
+    frame.mutable_error()->set_code(static_cast<int>(grpc::StatusCode::UNAVAILABLE));
+    frame.mutable_error()->set_message("connection refused: nobody listens on port 80");
+    stream->Write(frame);
+  });
+  request.mutable_start()->set_pod("a");
+  EXPECT_EQ(refusal(request), grpc::StatusCode::UNAVAILABLE);
+}
+
 TEST_F(Streams, AClientThatLeavesEndsTheNodesStream) {
   std::promise<void> begun;
   std::promise<void> ended;

@@ -2,10 +2,14 @@
 // gRPC.
 #include "node/agent/agent.h"
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <filesystem>
+#include <thread>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
@@ -15,6 +19,7 @@
 #include "openssl/sha.h"
 
 #include "base/file.h"
+#include "base/unique_handle.h"
 #include "node/runtime/fake_runtime.h"
 #include "proto/schema/assignments_digest.h"
 #include "tests/integration/node/fake_controller.h"
@@ -444,6 +449,81 @@ TEST_F(AgentTest, Behaviour75_ExecPassesInputOutputAndExitCode) {
   request.mutable_exec()->add_command("exit");
   request.mutable_exec()->add_command("42");
   EXPECT_EQ(Ask(request).back().exit_code(), 42);
+}
+
+// Listens on a port of the loopback for one connection, and answers once it has heard all.
+class OneAnswer {
+ public:
+  OneAnswer() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof name;
+    auto* generic = reinterpret_cast<sockaddr*>(&name);
+    EXPECT_EQ(::bind(listener_.get(), generic, size), 0);
+    EXPECT_EQ(::listen(listener_.get(), 1), 0);
+    EXPECT_EQ(::getsockname(listener_.get(), generic, &size), 0);
+    port_ = ntohs(name.sin_port);
+    thread_ = std::thread([this] { Answer(); });
+  }
+  ~OneAnswer() {
+    ::shutdown(listener_.get(), SHUT_RDWR);  // nobody came
+    thread_.join();
+  }
+  uint32_t port() const { return port_; }
+
+ private:
+  void Answer() {
+    const UniqueFd connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    std::string heard = "you said: ";
+    char piece[4096];
+    for (ssize_t got; (got = ::read(connection.get(), piece, sizeof piece)) > 0;) {
+      heard.append(piece, static_cast<size_t>(got));
+    }
+    for (size_t at = 0; at < heard.size();) {
+      const ssize_t put =
+          ::send(connection.get(), heard.data() + at, heard.size() - at, MSG_NOSIGNAL);
+      if (put <= 0) return;
+      at += static_cast<size_t>(put);
+    }
+  }
+
+  UniqueFd listener_;
+  uint32_t port_ = 0;
+  std::thread thread_;
+};
+
+TEST_F(AgentTest, PortForwardPassesBothDirectionsAndTheirEnds) {
+  controller_.Assign(PodBuilder().Get());
+  ASSERT_TRUE(AwaitRunning("web"));
+  const OneAnswer server;
+  v1::OpenStream request;
+  request.mutable_port_forward()->set_namespace_("default");
+  request.mutable_port_forward()->set_pod("web");
+  request.mutable_port_forward()->set_port(server.port());
+  std::vector<v1::ControllerFrame> down;
+  std::string want = "you said: ";
+  for (int i = 0; i < 200; ++i) {
+    down.emplace_back().set_stdin(std::string(20'000, static_cast<char>('a' + i % 26)));
+    want += down.back().stdin();
+  }
+  down.emplace_back().set_stdin_eof(true);
+  const std::vector<v1::NodeFrame> frames = Ask(request, down);
+  EXPECT_EQ(Output(frames), want);
+  EXPECT_TRUE(frames.back().stdout_eof());
+}
+
+TEST_F(AgentTest, APortThatNobodyListensOnIsSaid) {
+  controller_.Assign(PodBuilder().Get());
+  ASSERT_TRUE(AwaitRunning("web"));
+  v1::OpenStream request;
+  request.mutable_port_forward()->set_namespace_("default");
+  request.mutable_port_forward()->set_pod("web");
+  // Of the ports of root, one that nothing here uses.
+  request.mutable_port_forward()->set_port(1);
+  const std::vector<v1::NodeFrame> frames = Ask(request);
+  EXPECT_EQ(frames.back().error().code(), static_cast<int>(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(frames.back().error().message(), HasSubstr("nobody listens on port 1"));
 }
 
 TEST_F(AgentTest, StreamsThatCannotBeServedSayWhy) {
