@@ -21,6 +21,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddDiff(app, session);
   AddRebalance(app, session);
   AddScale(app, session);
+  AddAutoscale(app, session);
   AddRollout(app, session);
   AddCordon(app, session);
   AddDrain(app, session);

@@ -27,6 +27,7 @@ void AddRebalance(CLI::App& app, Session& session);
 // What an apply would change, line by line.
 void AddDiff(CLI::App& app, Session& session);
 void AddScale(CLI::App& app, Session& session);
+void AddAutoscale(CLI::App& app, Session& session);
 void AddRollout(CLI::App& app, Session& session);
 // cordon and uncordon
 void AddCordon(CLI::App& app, Session& session);

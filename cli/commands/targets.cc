@@ -12,8 +12,9 @@ namespace cluster::cli {
 namespace {
 
 // What `all` stands for: the workloads.
-constexpr absl::string_view kAllKinds[] = {"Pod",         "DaemonSet", "Deployment", "ReplicaSet",
-                                           "StatefulSet", "Job",       "CronJob"};
+constexpr absl::string_view kAllKinds[] = {"Pod",        "DaemonSet",   "Deployment",
+                                           "ReplicaSet", "StatefulSet", "HorizontalPodAutoscaler",
+                                           "Job",        "CronJob"};
 
 // deployments.apps and deployments.v1.apps mean deployments.
 const Kind* FindQualifiedKind(const std::string& word) {

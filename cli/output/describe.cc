@@ -120,6 +120,7 @@ void DescribeOwn(const v1::Object& object, const Related& related, absl::Time no
       text.Field(0, "Revision", absl::StrCat(object.controller_revision().revision()));
       return DescribePodTemplate(object.controller_revision().data(), 0, text);
     case v1::Object::kHorizontalPodAutoscaler:
+      return DescribeAutoscaler(object.horizontal_pod_autoscaler(), now, text);
     case v1::Object::OBJECT_NOT_SET:
       return;
   }

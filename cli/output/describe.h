@@ -31,6 +31,8 @@ std::string Describe(const v1::Object& object, const Related& related, absl::Tim
 void DescribePod(const v1::Pod& pod, absl::Time now, Description& text);
 void DescribePlacement(const v1::WhyResponse& why, Description& text);
 void DescribeBudget(const v1::PodDisruptionBudget& budget, absl::Time now, Description& text);
+void DescribeAutoscaler(const v1::HorizontalPodAutoscaler& autoscaler, absl::Time now,
+                        Description& text);
 void DescribePriorityClass(const v1::PriorityClass& priority_class, Description& text);
 void DescribePodTemplate(const v1::PodTemplateSpec& pod, int level, Description& text);
 void DescribeDeployment(const v1::Deployment& deployment, const Related& related, absl::Time now,

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "cli/output/autoscaler_text.h"
 #include "cli/output/claim_text.h"
 #include "cli/output/duration.h"
 #include "cli/output/job_text.h"
@@ -72,6 +73,7 @@ Layout LayoutOf(const Kind& kind) {
     case v1::Object::kControllerRevision:
       return {{"CONTROLLER", "REVISION", "AGE"}, 3};
     case v1::Object::kHorizontalPodAutoscaler:
+      return {{"REFERENCE", "TARGETS", "MINPODS", "MAXPODS", "REPLICAS", "AGE"}, 6};
     case v1::Object::OBJECT_NOT_SET:
       break;
   }
@@ -221,6 +223,15 @@ Cells BudgetCells(const v1::PodDisruptionBudget& budget, absl::Time now) {
           absl::StrCat(budget.status().disruptions_allowed()), AgeOf(budget.metadata(), now)};
 }
 
+Cells AutoscalerCells(const v1::HorizontalPodAutoscaler& autoscaler, absl::Time now) {
+  return {ScaleTargetText(autoscaler),
+          TargetsText(autoscaler),
+          absl::StrCat(autoscaler.spec().min_replicas()),
+          absl::StrCat(autoscaler.spec().max_replicas()),
+          absl::StrCat(autoscaler.status().current_replicas()),
+          AgeOf(autoscaler.metadata(), now)};
+}
+
 Cells CellsOf(const v1::Object& object, absl::Time now) {
   const v1::ObjectMeta& meta = Meta(object);
   switch (object.object_case()) {
@@ -266,6 +277,7 @@ Cells CellsOf(const v1::Object& object, absl::Time now) {
     case v1::Object::kControllerRevision:
       return RevisionCells(object.controller_revision(), now);
     case v1::Object::kHorizontalPodAutoscaler:
+      return AutoscalerCells(object.horizontal_pod_autoscaler(), now);
     case v1::Object::OBJECT_NOT_SET:
       break;
   }

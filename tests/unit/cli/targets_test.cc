@@ -23,7 +23,9 @@ TEST(TargetsTest, KindsAndNamesInEveryForm) {
   EXPECT_EQ(Parsed({"po,deploy"}), "pod/ deployment/");
   EXPECT_EQ(Parsed({"Pod", "a", "b"}), "pod/a pod/b");
   EXPECT_EQ(Parsed({"pod/a", "deployments.apps/b"}), "pod/a deployment/b");
-  EXPECT_EQ(Parsed({"all"}), "pod/ daemonset/ deployment/ replicaset/ statefulset/ job/ cronjob/");
+  EXPECT_EQ(Parsed({"all"}),
+            "pod/ daemonset/ deployment/ replicaset/ statefulset/ "
+            "horizontalpodautoscaler/ job/ cronjob/");
 }
 
 TEST(TargetsTest, WrongOnesSayWhatIsMeant) {

@@ -298,6 +298,34 @@ TEST(DescribeTest, ACronJobSaysWhenItRunsNext) {
   EXPECT_THAT(text, HasSubstr("backup-1"));
 }
 
+TEST(DescribeTest, AnAutoscalerSaysWhatItSeesAndHowFastItMayGo) {
+  const v1::Object autoscaler = Parse(absl::StrCat(
+      "horizontal_pod_autoscaler { metadata { name: 'web' } spec {"
+      " scale_target_ref { kind: 'Deployment' name: 'web' } min_replicas: 1 max_replicas: 5"
+      " metrics { resource { name: 'cpu' target { type: METRIC_TARGET_TYPE_UTILIZATION"
+      " average_utilization: 50 } } }"
+      " metrics { resource { name: 'memory' target { type: METRIC_TARGET_TYPE_AVERAGE_VALUE"
+      " average_value: '1Gi' } } }"
+      " behavior { scale_up { stabilization_window_seconds: 30 select_policy:"
+      " SCALING_POLICY_SELECT_MIN policies { type: SCALING_POLICY_TYPE_PODS value: 4"
+      " period_seconds: 15 } } scale_down { tolerance: '50m' } } }"
+      " status { current_replicas: 2 desired_replicas: 3"
+      " current_metrics { resource { name: 'cpu' current { average_utilization: 75"
+      " average_value: '150m' } } }"
+      " conditions { type: 'AbleToScale' status: CONDITION_STATUS_TRUE reason: 'ReadyForNewScale'"
+      " last_transition_time ",
+      At(absl::Minutes(2)), " } } }"));
+  const std::string text = Describe(autoscaler, {}, Noon());
+  for (const std::string line :
+       {"Deployment/web\n",
+        "resource cpu on pods  (as a percentage of request):  75% (150m) / 50%\n",
+        "<unknown> / 1Gi\n", "Scale Up:\n", "30 seconds\n", "Min\n", "50m\n",
+        "- Type: Pods  Value: 4  Period: 15 seconds\n", "2 current / 3 desired\n",
+        "ReadyForNewScale"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
 TEST(DescribeTest, QuotasAndLimitRangesAreTables) {
   const v1::Object quota = Parse(
       "resource_quota { metadata { name: 'q' namespace: 'shop' } spec { scopes: "

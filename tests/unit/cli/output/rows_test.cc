@@ -53,6 +53,49 @@ TEST(RowsTest, BudgetsAndPriorityClasses) {
       "high   1000    false            3m    Never\n");
 }
 
+// In the text form; `current` may be empty: not known.
+struct MetricLines {
+  std::string resource;
+  std::string target;
+  std::string current;
+};
+
+v1::Object WebAutoscaler(const std::vector<MetricLines>& metrics) {
+  std::string text =
+      absl::StrCat("horizontal_pod_autoscaler { metadata { name: 'web' creation_timestamp ",
+                   At(absl::Minutes(3)),
+                   " } spec { scale_target_ref { kind: 'Deployment' name: 'web' } min_replicas: 2"
+                   " max_replicas: 10");
+  for (const MetricLines& metric : metrics) {
+    absl::StrAppend(&text, " metrics { resource { name: '", metric.resource, "' target { ",
+                    metric.target, " } } }");
+  }
+  absl::StrAppend(&text, " } status { current_replicas: 3");
+  for (const MetricLines& metric : metrics) {
+    if (metric.current.empty()) continue;
+    absl::StrAppend(&text, " current_metrics { resource { name: '", metric.resource, "' current { ",
+                    metric.current, " } } }");
+  }
+  return Parse(absl::StrCat(text, " } }"));
+}
+
+TEST(RowsTest, Autoscalers) {
+  const std::string percent = "type: METRIC_TARGET_TYPE_UTILIZATION average_utilization: 80";
+  const std::string amount = "type: METRIC_TARGET_TYPE_AVERAGE_VALUE average_value: '100Mi'";
+  EXPECT_EQ(Printed(WebAutoscaler({{"cpu", percent, ""}}), {}),
+            "NAME   REFERENCE        TARGETS              MINPODS   MAXPODS   REPLICAS   AGE\n"
+            "web    Deployment/web   cpu: <unknown>/80%   2         10        3          3m\n");
+  const v1::Object two =
+      WebAutoscaler({{"cpu", percent, "average_utilization: 35 average_value: '350m'"},
+                     {"memory", amount, "average_value: '40Mi'"}});
+  EXPECT_EQ(Row(two, {}, Noon())[2], "cpu: 35%/80%, memory: 40Mi/100Mi");
+  const v1::Object four = WebAutoscaler({{"memory", percent, ""},
+                                         {"memory", amount, "average_value: '1'"},
+                                         {"cpu", percent, ""},
+                                         {"cpu", percent, ""}});
+  EXPECT_EQ(Row(four, {}, Noon())[2], "memory: <unknown>/80%, memory: 1/100Mi + 2 more...");
+}
+
 TEST(RowsTest, NamespaceKindAndLabelsAreExtraColumns) {
   EXPECT_EQ(Printed(WebPod(), {.with_namespace = true, .with_labels = true, .with_kind = true}),
             "NAMESPACE   NAME        READY   STATUS    RESTARTS   AGE   LABELS\n"
