@@ -13,6 +13,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddLogs(app, session);
   AddExec(app, session);
   AddAttach(app, session);
+  AddPortForward(app, session);
   AddCp(app, session);
   AddRun(app, session);
   AddDebug(app, session);

@@ -17,6 +17,7 @@ void AddTop(CLI::App& app, Session& session);
 void AddLogs(CLI::App& app, Session& session);
 void AddExec(CLI::App& app, Session& session);
 void AddAttach(CLI::App& app, Session& session);
+void AddPortForward(CLI::App& app, Session& session);
 void AddCp(CLI::App& app, Session& session);
 void AddRun(CLI::App& app, Session& session);
 void AddDebug(CLI::App& app, Session& session);

@@ -131,7 +131,9 @@ void LocalCluster::TearDown() {
   std::filesystem::remove_all(getenv("XDG_CONFIG_HOME"));
 }
 
-Outcome Ctl(const std::vector<std::string>& arguments, const std::string& input) {
+namespace {
+
+std::vector<std::string> CtlCommand(const std::vector<std::string>& arguments) {
   std::vector<std::string> argv = {BinDir() + "/clusterctl"};
   if (arguments[0] == "local") {
     argv.insert(argv.end(), arguments.begin(), arguments.begin() + 2);
@@ -141,7 +143,41 @@ Outcome Ctl(const std::vector<std::string>& arguments, const std::string& input)
     argv.insert(argv.end(), {"--context", cluster_name});
     argv.insert(argv.end(), arguments.begin(), arguments.end());
   }
-  return RunProgram(argv, input);
+  return argv;
+}
+
+}  // namespace
+
+Outcome Ctl(const std::vector<std::string>& arguments, const std::string& input) {
+  return RunProgram(CtlCommand(arguments), input);
+}
+
+RunningCtl::RunningCtl(const std::vector<std::string>& arguments) {
+  Child child = Spawn(CtlCommand(arguments));
+  pid_ = child.pid;
+  out_ = std::move(child.out);
+  err_ = std::move(child.err);
+}
+
+RunningCtl::~RunningCtl() {
+  if (pid_ < 0) return;
+  kill(pid_, SIGINT);
+  Wait();
+}
+
+std::string RunningCtl::AwaitOut(const std::string& part) {
+  while (printed_.find(part) == std::string::npos) {
+    if (Drain(out_, &printed_)) continue;
+    ADD_FAILURE() << "it ended without \"" << part << "\": " << printed_;
+    break;
+  }
+  return printed_;
+}
+
+int RunningCtl::Wait() {
+  int status = 0;
+  waitpid(std::exchange(pid_, -1), &status, 0);
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 std::string CtlOut(const std::vector<std::string>& arguments, const std::string& input) {

@@ -8,6 +8,8 @@
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 
+#include "base/unique_handle.h"
+
 namespace cluster::e2e {
 
 struct Outcome {
@@ -40,6 +42,26 @@ const std::string& ClusterName();
 Outcome Ctl(const std::vector<std::string>& arguments, const std::string& input = "");
 // The same; its stdout without the last newline. The test fails unless it exits with 0.
 std::string CtlOut(const std::vector<std::string>& arguments, const std::string& input = "");
+
+// A clusterctl that runs on beside the test, until this goes: it is interrupted then, as by Ctrl-C.
+class RunningCtl {
+ public:
+  explicit RunningCtl(const std::vector<std::string>& arguments);
+  ~RunningCtl();
+  RunningCtl(const RunningCtl&) = delete;
+  RunningCtl& operator=(const RunningCtl&) = delete;
+
+  // Everything it has printed, once that contains `part`; the test fails when it ends before.
+  std::string AwaitOut(const std::string& part);
+  // Waits for its own end; the exit code.
+  int Wait();
+
+ private:
+  int pid_ = -1;
+  UniqueFd out_;
+  UniqueFd err_;  // not read; what goes there is little
+  std::string printed_;
+};
 
 // Waits until `condition` holds, looking every 50 ms; false when `patience` is over.
 bool Eventually(const std::function<bool()>& condition,

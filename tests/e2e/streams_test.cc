@@ -1,9 +1,13 @@
 // What goes in and out of containers by clusterctl.
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -44,6 +48,59 @@ class StreamsE2e : public testing::Test {
 
   std::string folder_;
 };
+
+// One GET over a local port; everything that comes until the end of the connection.
+std::string Fetch(uint16_t port, const std::string& path) {
+  UniqueFd connection(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  name.sin_port = htons(port);
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (connect(connection.get(), reinterpret_cast<sockaddr*>(&name), sizeof name) != 0) return "";
+  const std::string request = absl::StrCat("GET ", path, " HTTP/1.0\r\n\r\n");
+  if (send(connection.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return "";
+  std::string answer;
+  char piece[65536];
+  ssize_t got = 0;
+  while ((got = read(connection.get(), piece, sizeof piece)) > 0) {
+    answer.append(piece, static_cast<size_t>(got));
+  }
+  return answer;
+}
+
+// The local port that stands before " -> REMOTE".
+uint16_t LocalPort(RunningCtl& forward, int remote) {
+  const std::string arrow = absl::StrCat(" -> ", remote, "\n");
+  const std::string text = forward.AwaitOut(arrow);
+  const size_t end = text.find(arrow);
+  const size_t begin = text.rfind(':', end) + 1;
+  int port = 0;
+  EXPECT_TRUE(absl::SimpleAtoi(text.substr(begin, end - begin), &port)) << text;
+  return static_cast<uint16_t>(port);
+}
+
+TEST_F(StreamsE2e, PortForwardReachesWhatListensOnThePodsOwnLoopback) {
+  CtlOut({"exec", "web", "--", "sh", "-c",
+          "head -c 3000000 /dev/zero | tr '\\0' x > /srv/big; httpd -p 127.0.0.1:80 -h /srv"});
+  {
+    RunningCtl forward({"port-forward", "pod/web", ":80", "0:81"});
+    const uint16_t port = LocalPort(forward, 80);
+    EXPECT_THAT(Fetch(port, "/index.html"), HasSubstr("from the pod"));
+    EXPECT_THAT(Fetch(port, "/big"), HasSubstr(std::string(3'000'000, 'x')));
+    EXPECT_EQ(Fetch(LocalPort(forward, 81), "/"), "") << "nobody listens there";
+    EXPECT_THAT(Fetch(port, "/index.html"), HasSubstr("from the pod")) << "which is no harm";
+  }
+}
+
+TEST_F(StreamsE2e, PortForwardEndsWithThePod) {
+  Apply(PodText{"brief"}.Yaml());
+  ASSERT_TRUE(Eventually([] { return IsReady(PodNamed("brief")); }));
+  RunningCtl lost({"port-forward", "brief", ":80"});
+  const uint16_t port = LocalPort(lost, 80);
+  Delete("pod", "brief");
+  EXPECT_EQ(Fetch(port, "/index.html"), "");
+  EXPECT_EQ(lost.Wait(), 1);
+}
 
 TEST_F(StreamsE2e, FilesGoIntoAContainerAndComeBack) {
   Write("site/index.html", "hello");

@@ -77,6 +77,9 @@ class FakeCluster final : public v1::Cluster::Service {
                       v1::CordonResponse* response) override;
   grpc::Status Logs(grpc::ServerContext* context, const v1::LogsRequest* request,
                     grpc::ServerWriter<v1::LogsResponse>* writer) override;
+  grpc::Status PortForward(
+      grpc::ServerContext* context,
+      grpc::ServerReaderWriter<v1::PortForwardResponse, v1::PortForwardRequest>* stream) override;
   grpc::Status Exec(grpc::ServerContext* context,
                     grpc::ServerReaderWriter<v1::ExecResponse, v1::ExecRequest>* stream) override;
   grpc::Status LoadImage(grpc::ServerContext* context,

@@ -84,6 +84,33 @@ grpc::Status FakeCluster::Logs(grpc::ServerContext* context, const v1::LogsReque
   return grpc::Status::OK;
 }
 
+// On port 7 an echo listens that answers only once it has heard all, with the pod's name before it;
+// on port 404 the pod is lost; nobody listens on any other.
+grpc::Status FakeCluster::PortForward(
+    grpc::ServerContext*,
+    grpc::ServerReaderWriter<v1::PortForwardResponse, v1::PortForwardRequest>* stream) {
+  v1::PortForwardRequest request;
+  if (!stream->Read(&request) || !request.has_start()) {
+    return {grpc::StatusCode::INVALID_ARGUMENT, "the first message must be start"};
+  }
+  const uint32_t port = request.start().port();
+  if (port == 404) return {grpc::StatusCode::NOT_FOUND, "pod \"web-1\" not found"};
+  if (port != 7) {
+    return {grpc::StatusCode::UNAVAILABLE,
+            absl::StrCat("connection refused: nobody listens on port ", port)};
+  }
+  std::string heard = absl::StrCat(request.start().namespace_(), "/", request.start().pod(), ":");
+  while (stream->Read(&request) && !request.eof()) heard += request.data();
+  v1::PortForwardResponse response;
+  for (size_t at = 0; at < heard.size(); at += 1000) {
+    response.set_data(heard.substr(at, 1000));
+    stream->Write(response);
+  }
+  response.set_eof(true);
+  stream->Write(response);
+  return grpc::Status::OK;
+}
+
 // Whoever attaches finds a `cat`. Knows four commands: `cat` (stdin to stdout), `wc` (counts it),
 // `exit N` (a word on stderr), `size` (each size of the terminal, until one has no rows to spare:
 // one row ends it).

@@ -1,0 +1,28 @@
+// The ports of a command line: [LOCAL:]REMOTE.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+#include "cluster/v1/pod.pb.h"
+
+namespace cluster::cli {
+
+struct ForwardedPort {
+  uint16_t local = 0;  // 0: any that is free
+  uint16_t remote = 0;
+  bool operator==(const ForwardedPort&) const = default;
+};
+
+// "8080:80", "80" (the same on both sides), ":80" and "0:80" (any free one here), "8080:http" (a
+// port that a container of the pod names). A UsageError for anything else; NotFound: no such name.
+absl::StatusOr<ForwardedPort> ParseForwardedPort(const std::string& word, const v1::Pod& pod);
+
+// One or more.
+absl::StatusOr<std::vector<ForwardedPort>> ParseForwardedPorts(
+    const std::vector<std::string>& words, const v1::Pod& pod);
+
+}  // namespace cluster::cli
