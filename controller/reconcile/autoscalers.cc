@@ -274,21 +274,24 @@ Changes ReconcileAutoscalers(const View& view, const absl::flat_hash_set<std::st
   if (view.All(v1::Object::kHorizontalPodAutoscaler).empty() || inputs.usage->number == 0) {
     return all;
   }
-  std::map<std::string, std::vector<std::string>> rivals = RivalsOf(view);
+  // Only where somebody's turn has come: a pass without is nothing but a look at each.
+  std::optional<std::map<std::string, std::vector<std::string>>> rivals;
   for (const auto& [key, entry] : view.All(v1::Object::kHorizontalPodAutoscaler)) {
     const v1::HorizontalPodAutoscaler& autoscaler = entry->object.horizontal_pod_autoscaler();
     const v1::ObjectMeta& meta = autoscaler.metadata();
+    AutoscaleBook::Page* page = &inputs.book->pages[meta.uid()];
+    const bool known =
+        page->sample == inputs.usage->number && page->generation == meta.generation();
+    if (known && !page->pending.has_value()) continue;
     EntryPtr target = ScaleTargetOf(view, autoscaler);
     if (meta.has_deletion_timestamp() || taken.contains(key)) continue;
     if (target != nullptr && taken.contains(target->key)) continue;
-    AutoscaleBook::Page* page = &inputs.book->pages[meta.uid()];
     const bool lost = SettlePending(autoscaler, page);
-    if (!lost && page->sample == inputs.usage->number && page->generation == meta.generation()) {
-      continue;
-    }
+    if (known && !lost) continue;
+    if (!rivals.has_value()) rivals = RivalsOf(view);
     page->sample = inputs.usage->number;
     page->generation = meta.generation();
-    const std::vector<std::string>& others = target == nullptr ? rivals[""] : rivals[target->key];
+    const std::vector<std::string>& others = (*rivals)[target == nullptr ? "" : target->key];
     AutoscaleSync sync(view, *entry, std::move(target), others, inputs, page);
     all.Append(sync.Run());
     page->past.Trim(BehaviorOf(autoscaler.spec()), inputs.monotonic);
