@@ -53,15 +53,40 @@ absl::Status EventRecorder::Load() {
   for (const store::Kv& kv : listing.kvs) {
     ASSIGN_OR_RETURN(const EntryPtr entry, ParseEntry(kv));
     const v1::Event& event = entry->object.event();
-    Kept& kept = kept_[IdentityOf(event)];
-    if (kept.key.empty()) ++per_namespace_[NamespaceOf(event)];
+    const std::string identity = IdentityOf(event);
+    Kept& kept = kept_[identity];
+    if (!kept.key.empty()) TakeOut(identity, kept);
     kept.event = event;
     kept.event.mutable_metadata()->clear_resource_version();
     kept.key = kv.key;
     kept.mod_rev = kv.mod_rev;
     kept.last = GetTime(event.last_timestamp());
+    Enter(identity, kept);
   }
   return absl::OkStatus();
+}
+
+void EventRecorder::Enter(const std::string& identity, const Kept& kept) {
+  Space& space = spaces_[NamespaceOf(kept.event)];
+  space.all.emplace(kept.last, identity);
+  if (kept.dirty && kept.mod_rev == 0) space.unwritten.emplace(kept.last, identity);
+}
+
+void EventRecorder::TakeOut(const std::string& identity, const Kept& kept) {
+  Space& space = spaces_[NamespaceOf(kept.event)];
+  space.all.erase({kept.last, identity});
+  space.unwritten.erase({kept.last, identity});
+}
+
+void EventRecorder::Drop(const std::string& identity) {
+  const auto found = kept_.find(identity);
+  TakeOut(identity, found->second);
+  kept_.erase(found);
+}
+
+void EventRecorder::SetDirty(const std::string& identity, Kept* kept) {
+  if (!kept->dirty) dirty_.push_back(identity);
+  kept->dirty = true;
 }
 
 void EventRecorder::Note(v1::Event event) {
@@ -73,17 +98,19 @@ void EventRecorder::Note(v1::Event event) {
 
 void EventRecorder::Count(v1::Event event) {
   const absl::Time now = clock_->Now();
-  Forget(now);
+  Forget(NamespaceOf(event), now);
   if (!event.has_last_timestamp()) SetTime(now, event.mutable_last_timestamp());
   if (!event.has_first_timestamp()) *event.mutable_first_timestamp() = event.last_timestamp();
   const std::string identity = IdentityOf(event);
   const auto found = kept_.find(identity);
   if (found == kept_.end()) return Begin(event, identity);
   Kept& kept = found->second;
+  TakeOut(identity, kept);
   kept.event.set_count(kept.event.count() + CountOf(event));
   *kept.event.mutable_last_timestamp() = event.last_timestamp();
   kept.last = GetTime(event.last_timestamp());
-  kept.dirty = true;
+  SetDirty(identity, &kept);
+  Enter(identity, kept);
 }
 
 void EventRecorder::Begin(const v1::Event& event, const std::string& identity) {
@@ -109,22 +136,30 @@ void EventRecorder::Begin(const v1::Event& event, const std::string& identity) {
   kept.key = Key(object);
   kept.event = std::move(*made);
   kept.last = GetTime(event.last_timestamp());
-  kept.dirty = true;
-  ++per_namespace_[NamespaceOf(event)];
+  SetDirty(identity, &kept);
+  Enter(identity, kept);
+  ByAge& unwritten = spaces_[NamespaceOf(event)].unwritten;
+  if (unwritten.size() > options_.max_per_namespace) {
+    const std::string oldest = unwritten.begin()->second;
+    Drop(oldest);
+  }
 }
 
-void EventRecorder::Forget(absl::Time now) {
-  for (auto each = kept_.begin(); each != kept_.end();) {
-    const bool old = !each->second.dirty && each->second.last + options_.memory < now;
-    if (old) --per_namespace_[NamespaceOf(each->second.event)];
-    each = old ? kept_.erase(each) : std::next(each);
+void EventRecorder::Forget(const std::string& name_space, absl::Time now) {
+  const ByAge& all = spaces_[name_space].all;
+  while (!all.empty() && all.begin()->first + options_.memory < now) {
+    const std::string oldest = all.begin()->second;
+    const Kept& kept = kept_.at(oldest);
+    if (kept.dirty || kept.open) return;  // written soon, and then it may go
+    Drop(oldest);
   }
 }
 
 void EventRecorder::FlushLater() {
   if (timer_ || open_) return;
   timer_ = true;
-  strand_.PostAfter(options_.gather, [this] {
+  const bool crowded = dirty_.size() >= kMaxInOne;
+  strand_.PostAfter(crowded ? 10 * options_.gather : options_.gather, [this] {
     timer_ = false;
     Flush();
   });
@@ -132,20 +167,21 @@ void EventRecorder::FlushLater() {
 
 // Room for new events is made by removing those that did not happen for the longest time.
 void EventRecorder::DropSurplus(const std::string& name_space, store::Txn* txn) {
-  std::vector<std::pair<absl::Time, std::string>> stored;
-  for (const auto& [identity, kept] : kept_) {
-    if (NamespaceOf(kept.event) != name_space || kept.dirty || kept.mod_rev == 0) continue;
-    stored.emplace_back(kept.last, identity);
-  }
-  std::sort(stored.begin(), stored.end());
-  size_t& count = per_namespace_[name_space];
+  const ByAge& all = spaces_[name_space].all;
   // Some more than needed, so that this is not done for each new event.
   const size_t goal = options_.max_per_namespace - options_.max_per_namespace / 10;
-  for (const auto& [last, identity] : stored) {
-    if (count <= goal || txn->ops.size() >= kMaxInOne) return;
-    txn->ops.push_back({store::Op::Kind::kDelete, kept_[identity].key, "", 0});
-    kept_.erase(identity);
-    --count;
+  std::vector<std::string> surplus;
+  size_t left = all.size();
+  for (const auto& [last, identity] : all) {
+    if (left <= goal || surplus.size() >= kMaxInOne) break;
+    const Kept& kept = kept_.at(identity);
+    if (kept.dirty || kept.open || kept.mod_rev == 0) continue;
+    surplus.push_back(identity);
+    --left;
+  }
+  for (const std::string& identity : surplus) {
+    txn->ops.push_back({store::Op::Kind::kDelete, kept_.at(identity).key, "", 0});
+    Drop(identity);
   }
 }
 
@@ -154,14 +190,21 @@ void EventRecorder::Flush() {
   store::Txn txn;
   std::vector<std::string> identities;
   std::set<std::string> full;
-  for (auto& [identity, kept] : kept_) {
-    if (!kept.dirty || txn.ops.size() >= kMaxInOne) continue;
+  while (!dirty_.empty() && txn.ops.size() < kMaxInOne) {
+    const std::string identity = std::move(dirty_.front());
+    dirty_.pop_front();
+    const auto found = kept_.find(identity);
+    if (found == kept_.end() || !found->second.dirty) continue;
+    Kept& kept = found->second;
     kept.dirty = false;
-    identities.push_back(identity);
+    kept.open = true;
+    const std::string name_space = NamespaceOf(kept.event);
+    Space& space = spaces_[name_space];
+    space.unwritten.erase({kept.last, identity});
     txn.conds.push_back({kept.key, kept.mod_rev});
     txn.ops.push_back({store::Op::Kind::kPut, kept.key, SerializeObject(Wrap(kept.event)), 0});
-    const std::string space = NamespaceOf(kept.event);
-    if (per_namespace_[space] > options_.max_per_namespace) full.insert(space);
+    if (space.all.size() > options_.max_per_namespace) full.insert(name_space);
+    identities.push_back(identity);
   }
   for (const std::string& space : full) DropSurplus(space, &txn);
   if (txn.ops.empty()) return;
@@ -175,23 +218,30 @@ void EventRecorder::Flush() {
 void EventRecorder::OnResult(const std::vector<std::string>& identities,
                              const store::SubmitResult& result) {
   open_ = false;
+  for (const std::string& identity : identities) {
+    const auto found = kept_.find(identity);
+    if (found == kept_.end()) continue;
+    Kept& kept = found->second;
+    kept.open = false;
+    if (!result.status.ok()) continue;
+    TakeOut(identity, kept);
+    kept.mod_rev = result.commit.rev;
+    Enter(identity, kept);
+  }
   if (result.status.ok()) {
     complained_ = false;
+  } else if (absl::IsAborted(result.status)) {
     for (const std::string& identity : identities) {
       const auto found = kept_.find(identity);
-      if (found != kept_.end()) found->second.mod_rev = result.commit.rev;
+      if (found != kept_.end()) SetDirty(identity, &found->second);
     }
-  } else if (absl::IsAborted(result.status)) {
-    for (const std::string& identity : identities) kept_[identity].dirty = true;
     Reread();
   } else if (!complained_) {
     complained_ = true;
     LOG_WARN("events are dropped: {}", result.status.ToString());
     Reread();
   }
-  const bool more =
-      std::any_of(kept_.begin(), kept_.end(), [](const auto& each) { return each.second.dirty; });
-  if (more) FlushLater();
+  if (!dirty_.empty()) FlushLater();
 }
 
 // Somebody else removed or changed an event: learn what is there now.
@@ -203,14 +253,15 @@ void EventRecorder::Reread() {
   }
   std::map<std::string, store::Rev> there;
   for (const store::Kv& kv : listing->kvs) there[kv.key] = kv.mod_rev;
-  for (auto each = kept_.begin(); each != kept_.end();) {
-    Kept& kept = each->second;
+  std::vector<std::string> gone;
+  for (auto& [identity, kept] : kept_) {
     const auto found = there.find(kept.key);
+    TakeOut(identity, kept);
     kept.mod_rev = found == there.end() ? 0 : found->second;
-    const bool gone = found == there.end() && !kept.dirty;
-    if (gone) --per_namespace_[NamespaceOf(kept.event)];
-    each = gone ? kept_.erase(each) : std::next(each);
+    Enter(identity, kept);
+    if (found == there.end() && !kept.dirty) gone.push_back(identity);
   }
+  for (const std::string& identity : gone) Drop(identity);
 }
 
 }  // namespace cluster::controller

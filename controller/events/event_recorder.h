@@ -2,9 +2,13 @@
 // them.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
@@ -17,9 +21,11 @@
 namespace cluster::controller {
 
 struct EventOptions {
-  // Notes are gathered this long and written in one transaction.
+  // Notes are gathered this long and written in one transaction; ten times as long while more come
+  // than one transaction takes.
   absl::Duration gather = absl::Milliseconds(20);
-  // Of one namespace; the oldest go first.
+  // Of one namespace; the oldest go first. As many more may wait to be written: what is older than
+  // those is never written, as it would be removed at once.
   size_t max_per_namespace = 1000;
   // An event that was not repeated for so long is a new one. The garbage reconciler removes it.
   absl::Duration memory = absl::Hours(1);
@@ -47,15 +53,27 @@ class EventRecorder {
     std::string key;
     store::Rev mod_rev = 0;
     absl::Time last;
-    bool dirty = false;
+    bool dirty = false;  // to be written
+    bool open = false;   // in the transaction that is open
   };
-  using ByIdentity = std::map<std::string, Kept>;
+  // Identities by age, the oldest first.
+  using ByAge = std::set<std::pair<absl::Time, std::string>>;
+  struct Space {
+    ByAge all;
+    ByAge unwritten;  // those that the store has never had and that wait to be written
+  };
+  using ByIdentity = absl::flat_hash_map<std::string, Kept>;
 
   EventRecorder(store::Store* store, const Clock* clock, EventOptions options);
   absl::Status Load();
   void Count(v1::Event event);
   void Begin(const v1::Event& event, const std::string& identity);
-  void Forget(absl::Time now);
+  // Enters it among the others of its namespace, or takes it out.
+  void Enter(const std::string& identity, const Kept& kept);
+  void TakeOut(const std::string& identity, const Kept& kept);
+  void Drop(const std::string& identity);
+  void SetDirty(const std::string& identity, Kept* kept);
+  void Forget(const std::string& name_space, absl::Time now);
   void FlushLater();
   void Flush();
   void DropSurplus(const std::string& name_space, store::Txn* txn);
@@ -69,7 +87,8 @@ class EventRecorder {
 
   // On the strand.
   ByIdentity kept_;
-  std::map<std::string, size_t> per_namespace_;
+  std::map<std::string, Space> spaces_;
+  std::deque<std::string> dirty_;  // identities, some of which may be gone or written
   bool timer_ = false;
   bool open_ = false;
   bool complained_ = false;

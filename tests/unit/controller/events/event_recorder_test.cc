@@ -1,5 +1,8 @@
 #include "controller/events/event_recorder.h"
 
+#include <algorithm>
+#include <set>
+
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
@@ -118,6 +121,22 @@ TEST_F(Recording, ANamespaceKeepsABoundedNumber) {
       last |= event.message() == "the last one";
     }
     return last && here <= 100 && elsewhere == 1;
+  }));
+}
+
+TEST_F(Recording, OfVeryManyAtOnceTheNewestAreKept) {
+  EventOptions options;
+  options.max_per_namespace = 50;
+  Start(options);
+  constexpr int kEvents = 3000;
+  for (int i = 0; i < kEvents; ++i) recorder_->Note(Happened("a", absl::StrCat("message ", i)));
+  EXPECT_TRUE(Eventually([](const auto& events) {
+    std::set<std::string> messages;
+    for (const v1::Event& event : events) messages.insert(event.message());
+    for (int i = kEvents - 40; i < kEvents; ++i) {
+      if (!messages.contains(absl::StrCat("message ", i))) return false;
+    }
+    return events.size() <= 100;
   }));
 }
 
