@@ -260,13 +260,26 @@ void Cache::ShowRevision(store::Rev rev) {
 }
 
 void Cache::Append(const ChangesPtr& changes, int64_t bytes) {
-  window_.push_back({changes, bytes});
+  window_.push_back({changes, bytes, RealClock()->Monotonic()});
   window_bytes_ += bytes;
   while (window_.size() > options_.window_revisions ||
          (window_bytes_ > options_.window_bytes && window_.size() > 1)) {
-    window_start_ = window_.front().changes->rev;
-    window_bytes_ -= window_.front().bytes;
-    window_.pop_front();
+    DropFirst();
+  }
+}
+
+void Cache::DropFirst() {
+  window_start_ = window_.front().changes->rev;
+  window_bytes_ -= window_.front().bytes;
+  window_.pop_front();
+}
+
+void Cache::ForgetOld() {
+  const absl::Duration before = RealClock()->Monotonic() - options_.window_age;
+  MutexLock lock(&mutex_);
+  while (window_.size() > 1 && window_bytes_ > options_.lasting_bytes &&
+         window_.front().since < before) {
+    DropFirst();
   }
 }
 

@@ -87,6 +87,9 @@ class CacheWatch {
 struct CacheOptions {
   size_t window_revisions = 10'000;
   int64_t window_bytes = 64 << 20;  // of stored values in the window
+  // What is older than this may go earlier (ForgetOld), but for some.
+  absl::Duration window_age = absl::Minutes(1);
+  int64_t lasting_bytes = 4 << 20;
 };
 
 // Thread-safe.
@@ -134,6 +137,10 @@ class Cache : private store::WatchSink {
   absl::StatusOr<std::unique_ptr<CacheWatch>> Watch(WatchScope scope, store::Rev after,
                                                     std::function<void()> wake);
 
+  // Makes the window small again after a time of many changes: watches that were away for longer
+  // than options.window_age may have to list anew. To be called now and then.
+  void ForgetOld();
+
   // Why the cache has stopped following the store; ok while it follows.
   absl::Status health() const;
 
@@ -151,6 +158,7 @@ class Cache : private store::WatchSink {
   void Show(const ChangesPtr& changes, int64_t bytes);
   void ShowRevision(store::Rev rev);
   void Append(const ChangesPtr& changes, int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void DropFirst() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // nullptr: every watch.
   void Wake(const Changes* changes);
   void Fail(const absl::Status& status);
@@ -167,6 +175,7 @@ class Cache : private store::WatchSink {
   struct Kept {
     ChangesPtr changes;
     int64_t bytes = 0;
+    absl::Duration since;  // monotonic
   };
   mutable Mutex mutex_;
   mutable CondVar advanced_;

@@ -21,22 +21,35 @@ std::string LabelIndexKey(v1::Object::ObjectCase kind, absl::string_view key,
   return absl::StrCat(static_cast<int>(kind), kGap, key, kGap, value);
 }
 
-template <typename Buckets>
-std::vector<EntryPtr> Values(const Buckets& buckets, absl::string_view name) {
-  std::vector<EntryPtr> values;
+template <typename Bucket>
+std::vector<EntryPtr> ValuesOf(const Bucket& bucket) {
+  return std::vector<EntryPtr>(bucket.begin(), bucket.end());
+}
+
+template <typename Buckets, typename Name>
+std::vector<EntryPtr> Values(const Buckets& buckets, const Name& name) {
   const auto bucket = buckets.find(name);
-  if (bucket == buckets.end()) return values;
-  values.reserve(bucket->second.size());
-  for (const auto& [key, entry] : bucket->second) values.push_back(entry);
-  return values;
+  return bucket == buckets.end() ? std::vector<EntryPtr>() : ValuesOf(bucket->second);
+}
+
+template <typename Bucket>
+void EraseKey(Bucket* bucket, absl::string_view key) {
+  const auto found = bucket->find(key);
+  if (found != bucket->end()) bucket->erase(found);
 }
 
 template <typename Buckets>
-void EraseFrom(Buckets* buckets, const std::string& name, const std::string& key) {
+void EraseFrom(Buckets* buckets, const std::string& name, absl::string_view key) {
   const auto bucket = buckets->find(name);
   if (bucket == buckets->end()) return;
-  bucket->second.erase(key);
+  EraseKey(&bucket->second, key);
   if (bucket->second.empty()) buckets->erase(bucket);
+}
+
+// Whoever adopts looks among these for what nobody owns.
+bool MayBeAdopted(v1::Object::ObjectCase kind) {
+  return kind == v1::Object::kPod || kind == v1::Object::kReplicaSet ||
+         kind == v1::Object::kControllerRevision;
 }
 
 // The node that the object runs on; empty for all but bound pods.
@@ -88,7 +101,10 @@ std::string SerializeObject(const v1::Object& object) {
 }
 
 void View::Reset(store::Rev revision, const std::vector<EntryPtr>& entries) {
+  const int64_t changes = changes_;
   *this = View();
+  changes_ = changes;
+  emptied_ = changes;
   for (const EntryPtr& entry : entries) Put(entry);
   revision_ = revision;
 }
@@ -114,27 +130,75 @@ void View::Remove(absl::string_view key) {
 EntryPtr View::Find(absl::string_view key) const {
   const Kind* kind = KindOfKey(key);
   if (kind == nullptr) return nullptr;
-  const Bucket& bucket = All(kind->object_case);
+  const Objects& bucket = All(kind->object_case);
   const auto found = bucket.find(key);
   return found == bucket.end() ? nullptr : found->second;
 }
 
 EntryPtr View::Find(v1::Object::ObjectCase kind, absl::string_view name_space,
                     absl::string_view name) const {
-  const Bucket& bucket = All(kind);
+  const Objects& bucket = All(kind);
   const auto found = bucket.find(Key(KindOf(kind), name_space, name));
   return found == bucket.end() ? nullptr : found->second;
 }
 
 const absl::btree_map<std::string, EntryPtr>& View::All(v1::Object::ObjectCase kind) const {
-  static const Bucket* const none = new Bucket;
+  static const Objects* const none = new Objects;
   const auto bucket = by_kind_.find(kind);
   return bucket == by_kind_.end() ? *none : bucket->second;
 }
 
 std::vector<EntryPtr> View::OwnedBy(v1::Object::ObjectCase kind,
                                     absl::string_view owner_uid) const {
-  return Values(by_owner_, OwnerIndexKey(kind, owner_uid));
+  const auto found = by_owner_.find(OwnerIndexKey(kind, owner_uid));
+  return found == by_owner_.end() ? std::vector<EntryPtr>() : ValuesOf(found->second.bucket);
+}
+
+int64_t View::OwnedVersion(v1::Object::ObjectCase kind, absl::string_view owner_uid) const {
+  const auto found = by_owner_.find(OwnerIndexKey(kind, owner_uid));
+  return found == by_owner_.end() ? emptied_ : found->second.version;
+}
+
+std::vector<EntryPtr> View::WithoutController(v1::Object::ObjectCase kind) const {
+  return Values(without_controller_, kind);
+}
+
+std::vector<EntryPtr> View::Bearing(Trait trait) const { return Values(by_trait_, trait); }
+
+std::vector<EntryPtr> View::Abandoned() const {
+  Bucket abandoned;
+  for (const auto& [index_key, owned] : by_owner_) {
+    if (by_uid_.contains(absl::string_view(owned.owner))) continue;
+    abandoned.insert(owned.bucket.begin(), owned.bucket.end());
+  }
+  return ValuesOf(abandoned);
+}
+
+std::vector<EntryPtr> View::PodsOfMissingNodes() const {
+  Bucket pods;
+  for (const auto& [node, bucket] : by_node_) {
+    if (Find(v1::Object::kNode, "", node) != nullptr) continue;
+    pods.insert(bucket.begin(), bucket.end());
+  }
+  return ValuesOf(pods);
+}
+
+std::vector<View::Trait> View::TraitsOf(const v1::Object& object) {
+  std::vector<Trait> traits;
+  const v1::ObjectMeta& meta = Meta(object);
+  if (meta.has_deletion_timestamp()) traits.push_back(Trait::kTerminating);
+  if (!object.has_pod()) return traits;
+  const v1::PodStatus& status = object.pod().status();
+  if (status.phase() == v1::POD_PHASE_SUCCEEDED || status.phase() == v1::POD_PHASE_FAILED) {
+    traits.push_back(Trait::kEnded);
+  }
+  if (!meta.finalizers().empty()) traits.push_back(Trait::kHeld);
+  for (const v1::Condition& condition : status.conditions()) {
+    if (condition.type() == "Ready" && condition.reason() == kNodeLostReason) {
+      traits.push_back(Trait::kNodeLost);
+    }
+  }
+  return traits;
 }
 
 std::vector<EntryPtr> View::PodsOnNode(absl::string_view node) const {
@@ -143,7 +207,7 @@ std::vector<EntryPtr> View::PodsOnNode(absl::string_view node) const {
 
 EntryPtr View::FindUid(absl::string_view uid) const {
   const auto found = by_uid_.find(uid);
-  return found == by_uid_.end() ? nullptr : found->second;
+  return found == by_uid_.end() ? nullptr : *found;
 }
 
 std::vector<EntryPtr> View::WithLabel(v1::Object::ObjectCase kind, absl::string_view key,
@@ -154,26 +218,47 @@ std::vector<EntryPtr> View::WithLabel(v1::Object::ObjectCase kind, absl::string_
 void View::Index(const EntryPtr& entry) {
   const v1::ObjectMeta& meta = Meta(entry->object);
   const auto kind = entry->object.object_case();
-  if (!meta.uid().empty()) by_uid_[meta.uid()] = entry;
-  if (const auto* owner = ControllerOf(meta)) {
-    by_owner_[OwnerIndexKey(kind, owner->uid())][entry->key] = entry;
+  if (!meta.uid().empty()) {
+    // The entry that is in there holds its own key.
+    by_uid_.erase(entry);
+    by_uid_.insert(entry);
   }
+  if (const auto* owner = ControllerOf(meta)) {
+    Owned& owned = by_owner_[OwnerIndexKey(kind, owner->uid())];
+    owned.owner = owner->uid();
+    owned.bucket.insert(entry);
+    owned.version = ++changes_;
+  } else if (MayBeAdopted(kind)) {
+    without_controller_[kind].insert(entry);
+  }
+  for (const Trait trait : TraitsOf(entry->object)) by_trait_[trait].insert(entry);
   for (const auto& [key, value] : meta.labels()) {
-    by_label_[LabelIndexKey(kind, key, value)][entry->key] = entry;
+    by_label_[LabelIndexKey(kind, key, value)].insert(entry);
   }
   const std::string& node = NodeNameOf(entry->object);
-  if (!node.empty()) by_node_[node][entry->key] = entry;
+  if (!node.empty()) by_node_[node].insert(entry);
 }
 
 void View::Unindex(const Entry& entry) {
   const v1::ObjectMeta& meta = Meta(entry.object);
   const auto kind = entry.object.object_case();
   // Another object may have taken the uid over (an object moved to another name in one batch).
-  const auto uid = by_uid_.find(meta.uid());
-  if (uid != by_uid_.end() && uid->second->key == entry.key) by_uid_.erase(uid);
+  const auto uid = by_uid_.find(absl::string_view(meta.uid()));
+  if (uid != by_uid_.end() && (*uid)->key == entry.key) by_uid_.erase(uid);
   if (const auto* owner = ControllerOf(meta)) {
-    EraseFrom(&by_owner_, OwnerIndexKey(kind, owner->uid()), entry.key);
+    const auto owned = by_owner_.find(OwnerIndexKey(kind, owner->uid()));
+    if (owned != by_owner_.end()) {
+      EraseKey(&owned->second.bucket, entry.key);
+      owned->second.version = ++changes_;
+      if (owned->second.bucket.empty()) {
+        emptied_ = changes_;
+        by_owner_.erase(owned);
+      }
+    }
+  } else if (MayBeAdopted(kind)) {
+    EraseKey(&without_controller_[kind], entry.key);
   }
+  for (const Trait trait : TraitsOf(entry.object)) EraseKey(&by_trait_[trait], entry.key);
   for (const auto& [key, value] : meta.labels()) {
     EraseFrom(&by_label_, LabelIndexKey(kind, key, value), entry.key);
   }

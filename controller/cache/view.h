@@ -13,7 +13,10 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
@@ -31,6 +34,9 @@ struct Entry {
   store::Rev create_rev = 0;
 };
 using EntryPtr = std::shared_ptr<const Entry>;
+
+// Of the condition Ready of a pod whose node is lost.
+inline constexpr absl::string_view kNodeLostReason = "NodeLost";
 
 // Parses a stored value. DataLoss when it is not an object.
 absl::StatusOr<EntryPtr> ParseEntry(const store::Kv& kv);
@@ -69,17 +75,74 @@ class View {
   std::vector<EntryPtr> WithLabel(v1::Object::ObjectCase kind, absl::string_view key,
                                   absl::string_view value) const;
 
- private:
-  using Bucket = absl::btree_map<std::string, EntryPtr>;  // key -> entry
-  using Buckets = absl::flat_hash_map<std::string, Bucket>;
+  // What a pass over a cluster at rest would otherwise look through every object for. Each is
+  // ordered by key and costs what it holds.
+  //
+  // Pods, and kinds that own pods or are kept by such, that no controller owns.
+  std::vector<EntryPtr> WithoutController(v1::Object::ObjectCase kind) const;
+  // Of every kind: what is being deleted.
+  std::vector<EntryPtr> Terminating() const { return Bearing(Trait::kTerminating); }
+  // Pods that have succeeded or failed.
+  std::vector<EntryPtr> EndedPods() const { return Bearing(Trait::kEnded); }
+  // Pods that a finalizer holds.
+  std::vector<EntryPtr> HeldPods() const { return Bearing(Trait::kHeld); }
+  // Pods whose condition Ready has kNodeLostReason.
+  std::vector<EntryPtr> PodsOfLostNodes() const { return Bearing(Trait::kNodeLost); }
+  // Of every kind: what a controller owns that does not exist.
+  std::vector<EntryPtr> Abandoned() const;
+  // Pods that are bound to a node that does not exist.
+  std::vector<EntryPtr> PodsOfMissingNodes() const;
+  // A higher number than any before each time an object of `kind` that this controller owns came,
+  // changed or went. Numbers of one view say nothing about another.
+  int64_t OwnedVersion(v1::Object::ObjectCase kind, absl::string_view owner_uid) const;
 
+ private:
+  // The entries' own keys and uids are the keys: an index holds nothing but pointers.
+  struct ByKey {
+    using is_transparent = void;
+    static absl::string_view KeyOf(const EntryPtr& entry) { return entry->key; }
+    static absl::string_view KeyOf(absl::string_view key) { return key; }
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return KeyOf(a) < KeyOf(b);
+    }
+  };
+  struct ByUid {
+    using is_transparent = void;
+    static absl::string_view UidOf(const EntryPtr& entry) { return Meta(entry->object).uid(); }
+    static absl::string_view UidOf(absl::string_view uid) { return uid; }
+    template <typename A>
+    size_t operator()(const A& a) const {
+      return absl::HashOf(UidOf(a));
+    }
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return UidOf(a) == UidOf(b);
+    }
+  };
+  using Objects = absl::btree_map<std::string, EntryPtr>;  // key -> entry
+  using Bucket = absl::btree_set<EntryPtr, ByKey>;
+  using Buckets = absl::flat_hash_map<std::string, Bucket>;
+  enum class Trait { kTerminating, kEnded, kHeld, kNodeLost };
+  struct Owned {
+    std::string owner;  // uid
+    Bucket bucket;
+    int64_t version = 0;
+  };
+
+  static std::vector<Trait> TraitsOf(const v1::Object& object);
+  std::vector<EntryPtr> Bearing(Trait trait) const;
   void Index(const EntryPtr& entry);
   void Unindex(const Entry& entry);
 
   store::Rev revision_ = 0;
-  std::map<v1::Object::ObjectCase, Bucket> by_kind_;
-  absl::flat_hash_map<std::string, EntryPtr> by_uid_;
-  Buckets by_owner_;  // kind and owner uid
+  std::map<v1::Object::ObjectCase, Objects> by_kind_;
+  absl::flat_hash_set<EntryPtr, ByUid, ByUid> by_uid_;
+  absl::flat_hash_map<std::string, Owned> by_owner_;  // kind and owner uid
+  int64_t changes_ = 0;                               // of what has an owner, ever
+  int64_t emptied_ = 0;                               // changes_ when an owner last lost its last
+  std::map<Trait, Bucket> by_trait_;
+  std::map<v1::Object::ObjectCase, Bucket> without_controller_;
   Buckets by_node_;   // node name
   Buckets by_label_;  // kind, label key and label value
 };

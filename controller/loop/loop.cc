@@ -95,12 +95,17 @@ Loop::Loop(Parts parts, LoopOptions options)
 Loop::~Loop() { strand_.Stop(); }
 
 void Loop::Wake() {
-  strand_.Post([this] { PassLater(options_.debounce); });
+  strand_.Post([this] { PassLater(Debounce()); });
+}
+
+absl::Duration Loop::Debounce() const {
+  return std::max(options_.debounce, std::min(pass_took_, options_.longest_debounce));
 }
 
 absl::Status Loop::Follow() {
   view_ = parts_.cache->Snapshot();
   scheduler_.Reset();
+  settled_.Clear();
   ASSIGN_OR_RETURN(watch_, parts_.cache->Watch({}, view_.revision(), [this] { Wake(); }));
   return absl::OkStatus();
 }
@@ -146,8 +151,13 @@ void Loop::Pass() {
   // What the last pass has written is not visible yet; the watch wakes this again.
   if (view_.revision() < wait_for_) return PassLater(absl::Milliseconds(1));
   const absl::Time now = parts_.clock->Now();
+  const absl::Duration began = parts_.clock->Monotonic();
+  if (began - looked_at_all_ >= options_.look_at_all) {
+    settled_.Clear();
+    looked_at_all_ = began;
+  }
   const NodeContacts contacts = parts_.contacts();
-  ReconcileInputs inputs{now, parts_.clock->Monotonic(), &contacts, &brake_, &random_};
+  ReconcileInputs inputs{now, began, &contacts, &brake_, &random_, &settled_};
   const std::shared_ptr<const UsageSample> usage = parts_.usage ? parts_.usage(view_) : nullptr;
   if (usage != nullptr) {
     inputs.usage = usage.get();
@@ -155,6 +165,7 @@ void Loop::Pass() {
   }
   Changes changes = Reconcile(view_, inputs);
   MergeChanges(PlanChanges(view_, scheduler_.Compute(view_, now), now), &changes);
+  pass_took_ = parts_.clock->Monotonic() - began;
   passing_ = true;
   writes_ = std::move(changes.writes);
   notes_ = std::move(changes.events);
@@ -232,6 +243,7 @@ void Loop::OnResult(store::Txn txn, std::vector<Write> writes, store::SubmitResu
 void Loop::EndPass() {
   passing_ = false;
   NoteEvents();
+  parts_.cache->ForgetOld();
   absl::Duration wait = options_.period;
   if (wake_at_.has_value()) wait = std::min(wait, *wake_at_ - parts_.clock->Now());
   // Only the timer of the last pass counts.
@@ -241,7 +253,7 @@ void Loop::EndPass() {
   });
   // What was written, and what came meanwhile.
   if (again_ || wait_for_ > view_.revision() || parts_.cache->revision() > view_.revision()) {
-    PassLater(options_.debounce);
+    PassLater(Debounce());
   }
 }
 

@@ -24,8 +24,12 @@ namespace cluster::controller {
 struct LoopOptions {
   // How long further changes are gathered after the first.
   absl::Duration debounce = absl::Milliseconds(2);
+  // After a pass that took long as long, up to this: others have work to do too.
+  absl::Duration longest_debounce = absl::Milliseconds(50);
   // A lost hint costs one period (law 3).
   absl::Duration period = absl::Seconds(5);
+  // So often a pass looks at everything, also at what is settled.
+  absl::Duration look_at_all = absl::Minutes(1);
   bool i_am_not_partitioned = false;
   SchedulerOptions scheduler;
   // Of names and uids; another one at each start.
@@ -63,6 +67,7 @@ class Loop {
   absl::Status Look();
   void PassLater(absl::Duration delay);
   void Pass();
+  absl::Duration Debounce() const;
   void Commit();
   void Submit(store::Txn txn, std::vector<Write> writes);
   void OnResult(store::Txn txn, std::vector<Write> writes, store::SubmitResult result);
@@ -80,6 +85,9 @@ class Loop {
   std::unique_ptr<CacheWatch> watch_;
   LossBrake brake_;
   AutoscaleBook autoscale_;
+  Settled settled_;
+  absl::Duration looked_at_all_ = -absl::InfiniteDuration();
+  absl::Duration pass_took_;
   Random random_;
   bool due_ = false;      // a pass is asked for
   bool passing_ = false;  // its writes are being committed

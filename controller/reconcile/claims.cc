@@ -23,6 +23,7 @@ struct User {
 
 std::map<std::string, User> UsersOf(const View& view) {
   std::map<std::string, User> users;
+  if (view.All(v1::Object::kPersistentVolumeClaim).empty()) return users;
   for (const auto& [key, entry] : view.All(v1::Object::kPod)) {
     const v1::Pod& pod = entry->object.pod();
     if (pod.spec().volumes().empty() || !UsesItsClaims(pod)) continue;

@@ -23,36 +23,45 @@ v1::Object WithoutFinalizer(v1::Object object, absl::string_view finalizer) {
 
 class GarbagePass {
  public:
-  GarbagePass(const View& view, absl::Time now) : view_(view), now_(now) {
-    for (const Kind& kind : AllKinds()) {
-      for (const auto& [key, entry] : view.All(kind.object_case)) IndexOwners(entry);
-    }
-  }
+  GarbagePass(const View& view, absl::Time now) : view_(view), now_(now) {}
 
   Changes Run() {
-    for (const Kind& kind : AllKinds()) {
-      for (const auto& [key, entry] : view_.All(kind.object_case)) Look(*entry);
-    }
+    for (const EntryPtr& entry : view_.Abandoned()) DeleteObject(*entry, now_, &changes_);
+    for (const EntryPtr& entry : view_.Terminating()) Look(*entry);
     TrimEndedPods();
     TrimEvents();
     return std::move(changes_);
   }
 
  private:
+  using Dependents = std::vector<EntryPtr>;
+
+  // What refers to that owner, as its controller or not. Asked only for owners that are being
+  // deleted in a way that waits for these: then every object is looked at, once.
+  const Dependents& DependentsOf(const std::string& uid) {
+    static const auto* const none = new Dependents;
+    if (!std::exchange(indexed_, true)) {
+      for (const Kind& kind : AllKinds()) {
+        for (const auto& [key, entry] : view_.All(kind.object_case)) IndexOwners(entry);
+      }
+    }
+    const auto found = dependents_.find(uid);
+    return found == dependents_.end() ? *none : found->second;
+  }
+
   void IndexOwners(const EntryPtr& entry) {
     for (const v1::OwnerReference& owner : Meta(entry->object).owner_references()) {
       dependents_[owner.uid()].push_back(entry);
     }
   }
 
+  // Of what is being deleted.
   void Look(const Entry& entry) {
-    const v1::ObjectMeta& meta = Meta(entry.object);
-    const v1::OwnerReference* owner = ControllerOf(meta);
-    if (owner != nullptr && view_.FindUid(owner->uid()) == nullptr) {
-      DeleteObject(entry, now_, &changes_);
-    } else if (entry.object.has_pod()) {
+    const v1::OwnerReference* owner = ControllerOf(Meta(entry.object));
+    if (owner != nullptr && view_.FindUid(owner->uid()) == nullptr) return;  // abandoned
+    if (entry.object.has_pod()) {
       FinishUnbound(entry);
-    } else if (meta.has_deletion_timestamp() && !entry.object.has_namespace_()) {
+    } else if (!entry.object.has_namespace_()) {
       Finish(entry);
     }
   }
@@ -73,19 +82,19 @@ class GarbagePass {
   // One step towards the end of an object that waits for those that it owns.
   void Finish(const Entry& entry) {
     const v1::ObjectMeta& meta = Meta(entry.object);
-    const auto dependents = dependents_.find(meta.uid());
-    const bool alone = dependents == dependents_.end();
     if (HasFinalizer(meta, kOrphanFinalizer)) {
-      if (!alone) {
-        for (const EntryPtr& each : dependents->second) {
+      const Dependents& dependents = DependentsOf(meta.uid());
+      if (!dependents.empty()) {
+        for (const EntryPtr& each : dependents) {
           changes_.Put(*each, WithoutOwner(each->object, meta.uid()));
         }
       } else {
         changes_.Put(entry, WithoutFinalizer(entry.object, kOrphanFinalizer));
       }
     } else if (HasFinalizer(meta, kForegroundFinalizer)) {
-      if (!alone) {
-        for (const EntryPtr& each : dependents->second) DeleteInForeground(*each);
+      const Dependents& dependents = DependentsOf(meta.uid());
+      if (!dependents.empty()) {
+        for (const EntryPtr& each : dependents) DeleteInForeground(*each);
       } else {
         changes_.Put(entry, WithoutFinalizer(entry.object, kForegroundFinalizer));
       }
@@ -97,7 +106,7 @@ class GarbagePass {
   // What owns something itself waits for that in turn.
   void DeleteInForeground(const Entry& entry) {
     const v1::ObjectMeta& meta = Meta(entry.object);
-    if (entry.object.has_pod() || dependents_.find(meta.uid()) == dependents_.end()) {
+    if (entry.object.has_pod() || DependentsOf(meta.uid()).empty()) {
       DeleteObject(entry, now_, &changes_);
       return;
     }
@@ -110,11 +119,11 @@ class GarbagePass {
 
   void TrimEndedPods() {
     std::map<std::string, std::vector<EntryPtr>> ended;
-    for (const auto& [key, entry] : view_.All(v1::Object::kPod)) {
+    for (const EntryPtr& entry : view_.EndedPods()) {
       const v1::Pod& pod = entry->object.pod();
       const v1::OwnerReference* owner = ControllerOf(pod.metadata());
       const bool held = !pod.metadata().finalizers().empty();
-      if (owner != nullptr && IsFinished(pod) && !IsTerminating(pod) && !held) {
+      if (owner != nullptr && !IsTerminating(pod) && !held) {
         ended[owner->uid()].push_back(entry);
       }
     }
@@ -146,7 +155,8 @@ class GarbagePass {
 
   const View& view_;
   absl::Time now_;
-  absl::flat_hash_map<std::string, std::vector<EntryPtr>> dependents_;
+  bool indexed_ = false;
+  absl::flat_hash_map<std::string, Dependents> dependents_;  // by uid of the owner
   Changes changes_;
 };
 

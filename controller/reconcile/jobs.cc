@@ -412,15 +412,15 @@ class JobsPass {
     };
     for (const EntryPtr& pod : labeled) consider(pod);
     if (uid == selector.match_labels().end()) {
-      for (const auto& [key, pod] : view_.All(v1::Object::kPod)) consider(pod);
+      for (const EntryPtr& pod : view_.WithoutController(v1::Object::kPod)) consider(pod);
     }
     return orphans;
   }
 
   // Nobody will count what has no job any more.
   void ReleaseStrays() {
-    for (const auto& [key, pod] : view_.All(v1::Object::kPod)) {
-      if (taken_.contains(key) || !IsHeld(pod->object.pod())) continue;
+    for (const EntryPtr& pod : view_.HeldPods()) {
+      if (taken_.contains(pod->key) || !IsHeld(pod->object.pod())) continue;
       const v1::OwnerReference* owner = ControllerOf(Meta(pod->object));
       const EntryPtr job = owner == nullptr ? nullptr : view_.FindUid(owner->uid());
       if (job != nullptr && job->object.has_job()) continue;

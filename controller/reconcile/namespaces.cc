@@ -40,17 +40,16 @@ void SetPhase(const Entry& entry, absl::string_view phase, Changes* changes) {
 void DeleteStrays(const View& view, absl::Time now, Changes* changes) {
   for (const Kind& kind : AllKinds()) {
     if (!kind.namespaced) continue;
-    // Keys come by namespace, so each is looked up once.
-    absl::string_view last = kDefault;
-    bool exists = true;
-    for (const auto& [key, entry] : view.All(kind.object_case)) {
-      const std::string& name_space = Meta(entry->object).namespace_();
-      if (name_space != last) {
-        last = name_space;
-        exists =
-            name_space == kDefault || view.Find(v1::Object::kNamespace, "", name_space) != nullptr;
+    const auto& all = view.All(kind.object_case);
+    for (auto it = all.begin(); it != all.end();) {
+      const std::string& name_space = Meta(it->second->object).namespace_();
+      if (name_space == kDefault || view.Find(v1::Object::kNamespace, "", name_space) != nullptr) {
+        // Keys come by namespace: on to the next one ('0' follows '/').
+        it = all.lower_bound(absl::StrCat(kind.plural, "/", name_space, "0"));
+        continue;
       }
-      if (!exists) DeleteObject(*entry, now, changes);
+      DeleteObject(*it->second, now, changes);
+      ++it;
     }
   }
 }

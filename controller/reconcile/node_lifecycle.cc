@@ -17,7 +17,7 @@ namespace {
 
 constexpr absl::string_view kNodeController = "node-controller";
 constexpr absl::string_view kReadyCondition = "Ready";
-constexpr absl::string_view kNodeLost = "NodeLost";
+constexpr absl::string_view kNodeLost = kNodeLostReason;
 constexpr absl::string_view kNodeDeleted = "NodeDeleted";
 
 bool IsOwnedBy(v1::Object::ObjectCase kind, const v1::Pod& pod) {
@@ -30,22 +30,53 @@ Contact ContactOf(const NodeContacts& contacts, const std::string& node) {
   return contact == contacts.end() ? Contact::kUnknown : contact->second.contact;
 }
 
-ConditionUpdate ReadyUpdate(Contact contact) {
+// Why pods of a lost node are not replaced at once, and what would change it.
+absl::string_view HeldBackBy(BrakeState state) {
+  switch (state) {
+    case BrakeState::kOpen:
+      return "Its pods are not replaced yet: after those of five nodes, those of one more node "
+             "follow every ten seconds.";
+    case BrakeState::kDegraded:
+      return "Its pods are not replaced yet: a fifth of all nodes was lost within a minute, so "
+             "those of one node follow every thirty seconds.";
+    case BrakeState::kIsolated:
+      return "Its pods are not replaced: more than half of all nodes are lost, so it is this "
+             "controller that is cut off, most likely. It goes on when nodes are back, or when the "
+             "controller is started with --i-am-not-partitioned.";
+  }
+  return "";
+}
+
+// `held_back`: empty where the pods of a lost node are replaced.
+ConditionUpdate ReadyUpdate(Contact contact, absl::string_view held_back) {
   if (contact == Contact::kReady) {
     return {kReadyCondition, v1::CONDITION_STATUS_TRUE, "AgentReady",
             "The node's agent is attached and answers."};
   }
   return {kReadyCondition, v1::CONDITION_STATUS_UNKNOWN, "LeaseExpired",
-          "The node's agent was not heard of before its lease ended; check the machine and its "
-          "network."};
+          absl::StrCat("The node's agent was not heard of before its lease ended; check the "
+                       "machine and its network.",
+                       held_back.empty() ? "" : " ", held_back)};
 }
 
-void UpdateNode(const Entry& entry, Contact contact, absl::Time now, Changes* changes) {
+bool IsAsIn(const ConditionUpdate& wanted, const v1::Condition* condition) {
+  return condition != nullptr && condition->status() == wanted.status &&
+         condition->reason() == wanted.reason && condition->message() == wanted.message;
+}
+
+void UpdateNode(const Entry& entry, Contact contact, absl::string_view held_back, absl::Time now,
+                Changes* changes) {
   if (contact == Contact::kUnknown) return;
+  const ConditionUpdate wanted = ReadyUpdate(contact, held_back);
+  const v1::NodeStatus& before = entry.object.node().status();
+  if (IsAsIn(wanted, FindCondition(before.conditions(), kReadyCondition)) &&
+      !PressureDiffers(entry.object.node())) {
+    return;
+  }
   v1::Object after = entry.object;
   auto* conditions = after.mutable_node()->mutable_status()->mutable_conditions();
   const bool was_ready = IsTrue(*conditions, kReadyCondition);
-  const bool news = SetCondition(ReadyUpdate(contact), now, conditions);
+  const bool news = SetCondition(wanted, now, conditions);
   if (!FollowPressure(after.mutable_node()) && !news) return;
   if (was_ready != (contact == Contact::kReady)) {
     changes->events.push_back(
@@ -53,6 +84,10 @@ void UpdateNode(const Entry& entry, Contact contact, absl::Time now, Changes* ch
             ? MakeEvent(after, "Normal", "NodeReady", "Node is ready", kNodeController)
             : MakeEvent(after, "Warning", "NodeNotReady",
                         "Node is not ready: its lease ended without a beat", kNodeController));
+  }
+  if (news && !held_back.empty()) {
+    changes->events.push_back(MakeEvent(after, "Warning", "ReplacementHeldBack",
+                                        std::string(held_back), kNodeController));
   }
   changes->Put(entry, std::move(after));
 }
@@ -155,10 +190,8 @@ void FailWithoutNode(const Entry& entry, absl::Time now, Changes* changes) {
 // Pods of a node object that was deleted. One that a user bound to a node that never was stays: it
 // waits for that node.
 void RemovePodsWithoutNode(const View& view, absl::Time now, Changes* changes) {
-  for (const auto& [key, entry] : view.All(v1::Object::kPod)) {
+  for (const EntryPtr& entry : view.PodsOfMissingNodes()) {
     const v1::Pod& pod = entry->object.pod();
-    if (!IsBound(pod)) continue;
-    if (view.Find(v1::Object::kNode, "", pod.spec().node_name()) != nullptr) continue;
     const bool had_node =
         pod.status().has_start_time() || IsTrue(pod.status().conditions(), "PodScheduled");
     if (!had_node && !IsTerminating(pod)) continue;
@@ -193,15 +226,18 @@ Changes ReconcileNodes(const View& view, const NodeLifecycleInputs& inputs) {
   for (const auto& [key, entry] : view.All(v1::Object::kNode)) {
     const std::string& name = entry->object.node().metadata().name();
     const Contact contact = ContactOf(*inputs.contacts, name);
-    UpdateNode(*entry, contact, inputs.now, &changes);
-    if (contact == Contact::kUnknown) continue;
+    const bool held_back = contact == Contact::kLost && !replace.contains(name);
+    UpdateNode(*entry, contact, held_back ? HeldBackBy(decision.state) : "", inputs.now, &changes);
+    if (contact != Contact::kLost) continue;
     for (const EntryPtr& pod : view.PodsOnNode(name)) {
-      if (contact == Contact::kLost) {
-        LosePod(*pod, replace.contains(name), inputs.now, &changes);
-      } else {
-        RestorePod(*pod, inputs.now, &changes);
-      }
+      LosePod(*pod, replace.contains(name), inputs.now, &changes);
     }
+  }
+  for (const EntryPtr& pod : view.PodsOfLostNodes()) {
+    const std::string& node = pod->object.pod().spec().node_name();
+    if (view.Find(v1::Object::kNode, "", node) == nullptr) continue;
+    if (ContactOf(*inputs.contacts, node) != Contact::kReady) continue;
+    RestorePod(*pod, inputs.now, &changes);
   }
   RemovePodsWithoutNode(view, inputs.now, &changes);
   if (decision.next != absl::InfiniteDuration()) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace cluster::controller {
 namespace {
 
@@ -50,6 +52,12 @@ bool MatchesLabels(const v1::LabelSelector& selector, const v1::ObjectMeta& meta
       [&meta](const auto& requirement) { return Holds(requirement, meta.labels()); });
 }
 
+// NUL cannot occur in any of them.
+std::string LabelOf(absl::string_view name_space, absl::string_view key, absl::string_view value) {
+  constexpr absl::string_view kGap("\0", 1);
+  return absl::StrCat(name_space, kGap, key, kGap, value);
+}
+
 }  // namespace
 
 void AddOwner(const v1::Object& owner, v1::ObjectMeta* meta) {
@@ -76,17 +84,27 @@ bool Selects(const v1::Object& owner, const Entry& entry) {
 }
 
 Orphans::Orphans(const View& view, v1::Object::ObjectCase kind) {
-  for (const auto& [key, entry] : view.All(kind)) {
+  for (EntryPtr& entry : view.WithoutController(kind)) {
     const v1::ObjectMeta& meta = Meta(entry->object);
-    if (meta.has_deletion_timestamp() || ControllerOf(meta) != nullptr) continue;
-    by_namespace_[meta.namespace_()].push_back(entry);
+    if (meta.has_deletion_timestamp()) continue;
+    for (const auto& [key, value] : meta.labels()) {
+      by_label_[LabelOf(meta.namespace_(), key, value)].push_back(entry);
+    }
+    by_namespace_[meta.namespace_()].push_back(std::move(entry));
   }
 }
 
 std::vector<EntryPtr> Orphans::Matching(const v1::Object& owner) const {
   std::vector<EntryPtr> matching;
-  const auto candidates = by_namespace_.find(Meta(owner).namespace_());
-  if (candidates == by_namespace_.end()) return matching;
+  if (by_namespace_.empty()) return matching;
+  const std::string& name_space = Meta(owner).namespace_();
+  const auto& labels = SelectorOf(owner).match_labels();
+  const auto& index = labels.empty() ? by_namespace_ : by_label_;
+  const auto candidates =
+      labels.empty()
+          ? index.find(name_space)
+          : index.find(LabelOf(name_space, labels.begin()->first, labels.begin()->second));
+  if (candidates == index.end()) return matching;
   for (const EntryPtr& entry : candidates->second) {
     if (Selects(owner, *entry)) matching.push_back(entry);
   }

@@ -30,6 +30,8 @@ class Orphans {
 
  private:
   absl::flat_hash_map<std::string, std::vector<EntryPtr>> by_namespace_;
+  // The same by namespace, label and its value.
+  absl::flat_hash_map<std::string, std::vector<EntryPtr>> by_label_;
 };
 
 // False while the namespace is being deleted: nothing new is made in it.

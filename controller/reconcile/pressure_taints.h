@@ -10,6 +10,8 @@ inline constexpr char kMemoryPressureTaint[] = "node.kubernetes.io/memory-pressu
 inline constexpr char kDiskPressureTaint[] = "node.kubernetes.io/disk-pressure";
 inline constexpr char kPidPressureTaint[] = "node.kubernetes.io/pid-pressure";
 
+// True when FollowPressure has something to do.
+bool PressureDiffers(const v1::Node& node);
 // Adds and takes away these three, NoSchedule, by the conditions; other taints stay as they are.
 // False when nothing was to do.
 bool FollowPressure(v1::Node* node);

@@ -43,9 +43,11 @@ Changes Reconcile(const View& view, const ReconcileInputs& inputs) {
                              {inputs.now, inputs.monotonic, inputs.usage, inputs.autoscale}),
         &changes);
   }
-  MergeChanges(ReconcileRollouts(view, KeysOf(changes), inputs.now, inputs.random), &changes);
+  MergeChanges(ReconcileRollouts(view, KeysOf(changes), inputs.now, inputs.random, inputs.settled),
+               &changes);
   MergeChanges(ReconcileCopies(view, changes), &changes);
-  MergeChanges(ReconcileReplicas(view, KeysOf(changes), inputs.now, inputs.random), &changes);
+  MergeChanges(ReconcileReplicas(view, KeysOf(changes), inputs.now, inputs.random, inputs.settled),
+               &changes);
   MergeChanges(ReconcileStatefulSets(view, KeysOf(changes), inputs.now, inputs.random), &changes);
   MergeChanges(ReconcileDaemonSets(view, KeysOf(changes), inputs.now, inputs.random), &changes);
   MergeChanges(ReconcileCronJobs(view, KeysOf(changes), inputs.now, inputs.random), &changes);

@@ -11,6 +11,7 @@
 #include "controller/reconcile/changes.h"
 #include "controller/reconcile/names.h"
 #include "controller/reconcile/node_lifecycle.h"
+#include "controller/reconcile/settled.h"
 
 namespace cluster::controller {
 
@@ -20,6 +21,7 @@ struct ReconcileInputs {
   const NodeContacts* contacts = nullptr;  // never nullptr in a call
   LossBrake* brake = nullptr;              // never nullptr in a call
   Random* random = nullptr;                // never nullptr in a call
+  Settled* settled = nullptr;              // nullptr: everything is looked at
   // Neither or both; without them nothing is autoscaled.
   const UsageSample* usage = nullptr;
   AutoscaleBook* autoscale = nullptr;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
@@ -63,7 +64,7 @@ absl::Time MayCreateAt(const std::vector<EntryPtr>& owned, absl::Time now) {
 
 void CreatePods(const View& view, const Entry& set, int count, absl::Time now, Random* random,
                 Changes* changes) {
-  for (int i = 0; i < std::min(count, kMostCreatedPerPass); ++i) {
+  for (int i = 0; i < count; ++i) {
     v1::Object pod = NewPod(set.object, now, random);
     while (view.Find(Key(pod)) != nullptr) {
       MutableMeta(&pod)->set_name(JoinName(Meta(set.object).name(), RandomSuffix(random)));
@@ -93,13 +94,15 @@ bool HasLabels(const v1::Pod& pod, const v1::PodTemplateSpec& pod_template) {
   return true;
 }
 
-void WriteStatus(const Entry& entry, const std::vector<EntryPtr>& active, absl::Time now,
+// False: time alone will change it.
+bool WriteStatus(const Entry& entry, const std::vector<EntryPtr>& active, absl::Time now,
                  Changes* changes) {
   const v1::ReplicaSet& before = entry.object.replica_set();
   v1::ReplicaSetStatus status = before.status();
   int labeled = 0;
   int ready = 0;
   int available = 0;
+  bool stays = true;
   const absl::Duration min_ready = absl::Seconds(before.spec().min_ready_seconds());
   for (const EntryPtr& each : active) {
     const v1::Pod& pod = each->object.pod();
@@ -108,6 +111,7 @@ void WriteStatus(const Entry& entry, const std::vector<EntryPtr>& active, absl::
       ++available;
     } else if (available_at != absl::InfiniteFuture()) {
       changes->WakeAt(available_at);
+      stays = false;
     }
     if (HasLabels(pod, before.spec().template_())) ++labeled;
     if (IsReady(pod)) ++ready;
@@ -117,27 +121,42 @@ void WriteStatus(const Entry& entry, const std::vector<EntryPtr>& active, absl::
   status.set_ready_replicas(ready);
   status.set_available_replicas(available);
   status.set_observed_generation(before.metadata().generation());
-  if (SameMessage(status, before.status())) return;
+  if (SameMessage(status, before.status())) return stays;
   v1::Object after = entry.object;
   *after.mutable_replica_set()->mutable_status() = std::move(status);
   changes->Put(entry, std::move(after));
+  return stays;
 }
 
 class ReplicasPass {
  public:
   ReplicasPass(const View& view, const absl::flat_hash_set<std::string>& taken, absl::Time now,
-               Random* random)
-      : view_(view), taken_(taken), now_(now), random_(random), orphans_(view, v1::Object::kPod) {}
+               Random* random, Settled* settled)
+      : view_(view),
+        taken_(taken),
+        now_(now),
+        random_(random),
+        settled_(settled),
+        orphans_(view, v1::Object::kPod) {}
 
   void Reconcile(const Entry& set) {
     const v1::ReplicaSet& spec = set.object.replica_set();
     if (spec.metadata().has_deletion_timestamp() || taken_.contains(set.key)) return;
+    const int64_t version = view_.OwnedVersion(v1::Object::kPod, spec.metadata().uid());
+    const bool alone = settled_ != nullptr && orphans_.Matching(set.object).empty();
+    if (alone && settled_->IsSettled(set, version)) return;
     const std::vector<EntryPtr> owned = view_.OwnedBy(v1::Object::kPod, spec.metadata().uid());
     for (const EntryPtr& pod : owned) {
       if (taken_.contains(pod->key)) return;
     }
+    const size_t writes_before = gathered_.rest.writes.size();
     const std::vector<EntryPtr> active = Claim(set, owned);
-    WriteStatus(set, active, now_, &gathered_.rest);
+    const bool stays = WriteStatus(set, active, now_, &gathered_.rest);
+    const bool quiet = stays && gathered_.rest.writes.size() == writes_before;
+    if (alone && quiet && static_cast<int>(active.size()) == spec.spec().replicas()) {
+      settled_->Mark(set, version);
+      return;
+    }
     const int surplus = static_cast<int>(active.size()) - spec.spec().replicas();
     if (surplus > 0) {
       DeletePods(set, active, surplus, now_, &gathered_.deletions);
@@ -147,6 +166,11 @@ class ReplicasPass {
   }
 
   Changes Finish() {
+    const int sets = std::max(1, static_cast<int>(growing_.size()));
+    const int share = std::clamp(kMostCreatedTogether / sets, kLeastShare, kMostCreatedPerPass);
+    for (const auto& [set, count] : growing_) {
+      CreatePods(view_, *set, std::min(count, share), now_, random_, &gathered_.rest);
+    }
     MergeChanges(std::move(gathered_.rest), &gathered_.deletions);
     return std::move(gathered_.deletions);
   }
@@ -206,24 +230,26 @@ class ReplicasPass {
       gathered_.rest.WakeAt(may_create);
       return;
     }
-    CreatePods(view_, set, count, now_, random_, &gathered_.rest);
+    if (count > 0) growing_.emplace_back(&set, count);
   }
 
   const View& view_;
   const absl::flat_hash_set<std::string>& taken_;
   absl::Time now_;
   Random* random_;
+  Settled* const settled_;
   Orphans orphans_;
   absl::flat_hash_set<std::string> adopted_;
   absl::flat_hash_map<std::string, int> rooms_;  // by uid of the Deployment
+  std::vector<std::pair<const Entry*, int>> growing_;
   Gathered gathered_;
 };
 
 }  // namespace
 
 Changes ReconcileReplicas(const View& view, const absl::flat_hash_set<std::string>& taken,
-                          absl::Time now, Random* random) {
-  ReplicasPass pass(view, taken, now, random);
+                          absl::Time now, Random* random, Settled* settled) {
+  ReplicasPass pass(view, taken, now, random, settled);
   for (const auto& [key, entry] : view.All(v1::Object::kReplicaSet)) pass.Reconcile(*entry);
   return pass.Finish();
 }

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "controller/object/references.h"
 #include "controller/reconcile/auto_rollback.h"
 #include "controller/reconcile/data_versions.h"
 #include "controller/reconcile/revisions.h"
@@ -83,6 +84,24 @@ void WriteDeployment(const View& view, const v1::DeploymentStatus& status, absl:
   }
 }
 
+// Of its sets, of their pods and of their data.
+int64_t VersionOf(const View& view, const Entry& deployment) {
+  const std::string& uid = Meta(deployment.object).uid();
+  int64_t version = view.OwnedVersion(v1::Object::kReplicaSet, uid);
+  for (const EntryPtr& set : view.OwnedBy(v1::Object::kReplicaSet, uid)) {
+    version = std::max(version, view.OwnedVersion(v1::Object::kPod, Meta(set->object).uid()));
+  }
+  uint64_t data = 0;
+  for (const auto& [key, optional] :
+       DataReferences(deployment.object.deployment().spec().template_().spec(),
+                      Meta(deployment.object).namespace_())) {
+    const EntryPtr found = view.Find(key);
+    const auto revision = found == nullptr ? uint64_t{0} : static_cast<uint64_t>(found->mod_rev);
+    data = (data ^ revision) * 1099511628211ULL;
+  }
+  return version ^ static_cast<int64_t>(data);
+}
+
 void Append(Changes own, Changes* all) {
   std::move(own.writes.begin(), own.writes.end(), std::back_inserter(all->writes));
   std::move(own.events.begin(), own.events.end(), std::back_inserter(all->events));
@@ -122,12 +141,15 @@ void WriteRollout(const View& view, absl::Time now, Random* random, Rollout* rol
 }  // namespace
 
 Changes ReconcileRollouts(const View& view, const absl::flat_hash_set<std::string>& taken,
-                          absl::Time now, Random* random) {
+                          absl::Time now, Random* random, Settled* settled) {
   Changes all;
   const Orphans orphans(view, v1::Object::kReplicaSet);
   for (const auto& [key, entry] : view.All(v1::Object::kDeployment)) {
     const v1::ObjectMeta& meta = Meta(entry->object);
     if (meta.has_deletion_timestamp() || !IsOpen(view, meta.namespace_())) continue;
+    const bool alone = settled != nullptr && orphans.Matching(entry->object).empty();
+    const int64_t version = alone ? VersionOf(view, *entry) : 0;
+    if (alone && settled->IsSettled(*entry, version)) continue;
     Changes own;
     std::optional<Rollout> rollout = GatherRollout(view, entry, orphans, taken, now, &own);
     if (!rollout.has_value()) continue;
@@ -135,6 +157,7 @@ Changes ReconcileRollouts(const View& view, const absl::flat_hash_set<std::strin
     if (rollout->current.has_value()) NumberCurrent(&*rollout);
     MarkSized(&*rollout);
     WriteRollout(view, now, random, &*rollout, &own);
+    if (alone && own.empty() && !own.wake_at.has_value()) settled->Mark(*entry, version);
     Append(std::move(own), &all);
   }
   // Two Deployments may have adopted one set.

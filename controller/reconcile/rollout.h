@@ -7,6 +7,7 @@
 
 #include "controller/reconcile/changes.h"
 #include "controller/reconcile/names.h"
+#include "controller/reconcile/settled.h"
 
 namespace cluster::controller {
 
@@ -16,9 +17,9 @@ constexpr absl::string_view kRevisionAnnotation = "deployment.kubernetes.io/revi
 constexpr absl::string_view kDesiredAnnotation = "deployment.kubernetes.io/desired-replicas";
 
 // Every Deployment of the view. `taken` holds the keys that earlier laws write in this pass: a
-// Deployment whose sets or pods are among them waits for the next pass.
+// Deployment whose sets or pods are among them waits for the next pass. `settled` may be nullptr.
 Changes ReconcileRollouts(const View& view, const absl::flat_hash_set<std::string>& taken,
-                          absl::Time now, Random* random);
+                          absl::Time now, Random* random, Settled* settled = nullptr);
 
 struct UndoPlan {
   v1::Deployment deployment;  // with the template of the old revision

@@ -216,8 +216,17 @@ class Life {
 
   // One pass; false when there was nothing to do.
   bool Pass() {
-    Changes changes =
-        Reconcile(world_.view(), {now_, now_ - absl::UnixEpoch(), &contacts_, &brake_, &names_});
+    // What is settled may be left out, and that changes nothing.
+    Random names = names_;
+    LossBrake brake = brake_;
+    const Changes everything =
+        Reconcile(world_.view(), {now_, now_ - absl::UnixEpoch(), &contacts_, &brake, &names});
+    Changes changes = Reconcile(
+        world_.view(), {now_, now_ - absl::UnixEpoch(), &contacts_, &brake_, &names_, &settled_});
+    EXPECT_EQ(changes.writes.size(), everything.writes.size());
+    for (size_t i = 0; i < std::min(changes.writes.size(), everything.writes.size()); ++i) {
+      EXPECT_EQ(changes.writes[i].key, everything.writes[i].key);
+    }
     MergeChanges(PlanChanges(world_.view(), ComputePlan(world_.view(), {}, now_), now_), &changes);
     std::map<std::string, Count> before;
     for (const auto& [key, entry] : world_.view().All(v1::Object::kDeployment)) {
@@ -315,6 +324,7 @@ class Life {
   World world_;
   NodeContacts contacts_;
   LossBrake brake_;
+  Settled settled_;
   absl::Time now_ = absl::FromUnixSeconds(1'000'000);
   int uids_ = 0;
 };

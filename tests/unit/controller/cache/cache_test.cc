@@ -215,6 +215,27 @@ TEST_F(CacheTest, TheWindowIsBoundedInBytesToo) {
   EXPECT_TRUE(cache->Watch(Pods(), 8, nullptr).ok());
 }
 
+TEST_F(CacheTest, TheWindowShrinksOnceItIsOldButNotBelowWhatLasts) {
+  CacheOptions options;
+  options.lasting_bytes = 4000;
+  const auto fill = [&](Cache* cache) {
+    store::Rev last = 0;
+    for (int i = 0; i < 10; ++i) {
+      last = Put(store_.get(), Pod("a", absl::StrCat("p", i), std::string(1000, 'x')));
+    }
+    ASSERT_TRUE(cache->WaitFor(last, absl::Seconds(10)));
+    cache->ForgetOld();
+  };
+  const auto young = Start(options);
+  fill(young.get());
+  EXPECT_TRUE(young->Watch(Pods(), 0, nullptr).ok());
+  options.window_age = absl::ZeroDuration();
+  const auto old = Start(options);
+  fill(old.get());
+  EXPECT_TRUE(absl::IsOutOfRange(old->Watch(Pods(), 15, nullptr).status()));
+  EXPECT_TRUE(old->Watch(Pods(), 18, nullptr).ok());
+}
+
 TEST_F(CacheTest, TakeEndsOnWholeRevisionsAndGoesOnFromThere) {
   const auto cache = Start();
   auto watch = cache->Watch(Pods(), 0, nullptr);

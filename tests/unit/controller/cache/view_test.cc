@@ -53,6 +53,58 @@ std::vector<std::string> Keys(const std::vector<EntryPtr>& entries) {
   return keys;
 }
 
+TEST(View, FindsWhatAPassLooksForWithoutLookingAtEverything) {
+  View view;
+  view.Put(PodText("owner").Stored(1));
+  view.Put(PodText("owned").Owner("uid-owner").Node("n1").Stored(2));
+  view.Put(PodText("abandoned").Owner("uid-nobody").Stored(3));
+  EXPECT_THAT(Keys(view.WithoutController(v1::Object::kPod)), ElementsAre("pods/default/owner"));
+  EXPECT_THAT(Keys(view.Abandoned()), ElementsAre("pods/default/abandoned"));
+  EXPECT_THAT(Keys(view.PodsOfMissingNodes()), ElementsAre("pods/default/owned"));
+  view.Remove("pods/default/owner");
+  EXPECT_THAT(Keys(view.Abandoned()), ElementsAre("pods/default/abandoned", "pods/default/owned"));
+  EXPECT_THAT(view.WithoutController(v1::Object::kPod), IsEmpty());
+
+  EXPECT_THAT(view.Terminating(), IsEmpty());
+  v1::Object pod = PodText("ends").Object();
+  MutableMeta(&pod)->mutable_deletion_timestamp()->set_seconds(1);
+  MutableMeta(&pod)->add_finalizers("held");
+  pod.mutable_pod()->mutable_status()->set_phase(v1::POD_PHASE_FAILED);
+  v1::Condition* ready = pod.mutable_pod()->mutable_status()->add_conditions();
+  ready->set_type("Ready");
+  ready->set_reason(std::string(kNodeLostReason));
+  auto entry = std::make_shared<Entry>();
+  entry->key = Key(pod);
+  entry->object = pod;
+  view.Put(entry);
+  for (const auto& found :
+       {view.Terminating(), view.EndedPods(), view.HeldPods(), view.PodsOfLostNodes()}) {
+    EXPECT_THAT(Keys(found), ElementsAre("pods/default/ends"));
+  }
+  view.Put(PodText("ends").Stored(9));
+  for (const auto& found :
+       {view.Terminating(), view.EndedPods(), view.HeldPods(), view.PodsOfLostNodes()}) {
+    EXPECT_THAT(found, IsEmpty());
+  }
+}
+
+TEST(View, TheVersionOfWhatAnOwnerHasOnlyGrows) {
+  View view;
+  const auto version = [&view] { return view.OwnedVersion(v1::Object::kPod, "uid-a"); };
+  std::vector<int64_t> versions = {version()};
+  view.Put(PodText("one").Owner("uid-a").Stored(1));
+  versions.push_back(version());
+  view.Put(PodText("one").Owner("uid-a").Node("n1").Stored(2));
+  versions.push_back(version());
+  view.Remove("pods/default/one");
+  versions.push_back(version());
+  view.Put(PodText("one").Owner("uid-a").Stored(3));
+  versions.push_back(version());
+  for (size_t i = 1; i < versions.size(); ++i) EXPECT_GT(versions[i], versions[i - 1]);
+  view.Put(PodText("other").Owner("uid-b").Stored(4));
+  EXPECT_EQ(version(), versions.back());
+}
+
 TEST(ParseEntry, FillsResourceVersionFromTheStore) {
   const EntryPtr entry = PodText("web").Stored(42);
   EXPECT_EQ(Meta(entry->object).resource_version(), "42");

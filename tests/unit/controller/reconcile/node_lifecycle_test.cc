@@ -90,9 +90,24 @@ TEST_F(NodeLifecycle, Law8ANameIsNotFreeWhileTheBrakeHoldsReplacementsBack) {
     contacts_[absl::StrCat("n", i)] = {Contact::kLost, absl::Seconds(50)};
   }
   world_.Put(Serving("db-0").OwnedBy(StatefulSet("db")));
-  Pass(Contact::kLost);
+  const Changes lost = Pass(Contact::kLost);
   EXPECT_NE(world_.Find("pods/default/db-0"), nullptr);
   EXPECT_FALSE(IsTrue(world_.PodNamed("db-0").status().conditions(), "Ready"));
+  // Law 10: it says why, and what would change it; once.
+  EXPECT_NE(NodeReady().message().find("--i-am-not-partitioned"), std::string::npos);
+  EXPECT_TRUE(std::any_of(lost.events.begin(), lost.events.end(), [](const EventNote& event) {
+    return event.reason == "ReplacementHeldBack" && event.involved.name() == "n1";
+  }));
+  EXPECT_TRUE(Pass(Contact::kLost).empty());
+}
+
+TEST_F(NodeLifecycle, WhatTheBrakeLetsThroughSaysNothingOfIt) {
+  for (int i = 2; i <= 20; ++i) {
+    world_.Put(Node(absl::StrCat("n", i)));
+    contacts_[absl::StrCat("n", i)] = {Contact::kReady, absl::Seconds(50)};
+  }
+  Pass(Contact::kLost);
+  EXPECT_EQ(NodeReady().message().find("not replaced"), std::string::npos);
 }
 
 TEST_F(NodeLifecycle, Law8ADeletedNodesNamesAreFreeOnlyAfterAWhile) {

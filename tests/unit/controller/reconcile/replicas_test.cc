@@ -1,5 +1,6 @@
 #include "controller/reconcile/replicas.h"
 
+#include <map>
 #include <set>
 
 #include "absl/strings/match.h"
@@ -26,7 +27,7 @@ const absl::Time kNow = absl::FromUnixSeconds(10'000);
 class Replicas : public ::testing::Test {
  protected:
   Changes Pass(absl::Time now = kNow) {
-    Changes changes = ReconcileReplicas(world_.view(), taken_, now, &random_);
+    Changes changes = ReconcileReplicas(world_.view(), taken_, now, &random_, &settled_);
     EXPECT_TRUE(world_.Commit(changes).empty());
     return changes;
   }
@@ -56,7 +57,53 @@ class Replicas : public ::testing::Test {
   World world_;
   Random random_{1};
   absl::flat_hash_set<std::string> taken_;
+  Settled settled_;
 };
+
+TEST_F(Replicas, ASetWithNothingToDoIsLeftOutUntilSomethingChanges) {
+  world_.Put(ReplicaSet("web").Replicas(2));
+  Settle();
+  EXPECT_EQ(settled_.size(), 1u);
+  const EntryPtr set = world_.Find("replicasets/default/web");
+  const auto is_settled = [&] {
+    return settled_.IsSettled(
+        *set, world_.view().OwnedVersion(v1::Object::kPod, Meta(set->object).uid()));
+  };
+  EXPECT_TRUE(is_settled());
+  // Pods of others do not matter, its own do.
+  world_.Put(Pod("stranger"));
+  EXPECT_TRUE(is_settled());
+  const auto owned = [&] {
+    return world_.view().OwnedBy(v1::Object::kPod, Meta(set->object).uid());
+  };
+  world_.Remove(owned()[0]->key);
+  EXPECT_FALSE(is_settled());
+  Settle();
+  EXPECT_EQ(owned().size(), 2u);
+}
+
+TEST_F(Replicas, ASettledSetStillAdopts) {
+  world_.Put(ReplicaSet("web").Replicas(2));
+  Settle();
+  world_.Put(Pod("orphan").Label("app", "web"));
+  Settle();
+  // One of three was too many.
+  EXPECT_EQ(Pods().size(), 2u);
+  for (const v1::Pod& pod : Pods()) EXPECT_NE(ControllerOf(pod.metadata()), nullptr);
+}
+
+TEST_F(Replicas, ManySetsThatGrowShareAPass) {
+  constexpr int kSets = 100;
+  for (int i = 0; i < kSets; ++i) {
+    world_.Put(ReplicaSet(absl::StrCat("web-", i)).Replicas(1000));
+  }
+  std::map<std::string, int> made;
+  for (const Write& write : Pass().writes) {
+    if (write.expected == 0) ++made[ControllerOf(Meta(*write.put))->name()];
+  }
+  EXPECT_EQ(made.size(), static_cast<size_t>(kSets));
+  for (const auto& [set, count] : made) EXPECT_EQ(count, kMostCreatedTogether / kSets) << set;
+}
 
 TEST_F(Replicas, Behaviour32KeepsItsNumberOfPods) {
   world_.Put(ReplicaSet("web").Replicas(3));

@@ -28,8 +28,8 @@ class RolloutTest : public ::testing::Test {
     for (const bool rollouts : {true, false}) {
       absl::flat_hash_set<std::string> taken;
       for (const Write& write : changes.writes) taken.insert(write.key);
-      MergeChanges(rollouts ? ReconcileRollouts(world_.view(), taken, now_, &random_)
-                            : ReconcileReplicas(world_.view(), taken, now_, &random_),
+      MergeChanges(rollouts ? ReconcileRollouts(world_.view(), taken, now_, &random_, &settled_)
+                            : ReconcileReplicas(world_.view(), taken, now_, &random_, &settled_),
                    &changes);
     }
     MergeChanges(ReconcileCopies(world_.view(), changes), &changes);
@@ -108,6 +108,7 @@ class RolloutTest : public ::testing::Test {
 
   domain::World world_;
   Random random_{1};
+  Settled settled_;
   absl::Time now_ = kStart;
 };
 
