@@ -1,4 +1,5 @@
 // cluster-controller: keeps what the cluster should be and decides where it runs.
+#include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -6,6 +7,7 @@
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 
 #include "base/file.h"
 #include "base/log.h"
@@ -76,6 +78,10 @@ int Main(int argc, const char* const* argv) {
     return 2;
   }
   RaiseFileLimit();
+  // What one thread allocates is freed by another: each arena more holds memory that nobody uses.
+  mallopt(M_ARENA_MAX, 2);
+  // gRPC's locks look for cycles each time they are taken, as the distribution builds them.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const sigset_t ends = BlockSignals();
   const absl::Status served = Serve(parsed.flags, ends);
   if (served.ok()) return 0;

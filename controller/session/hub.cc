@@ -27,7 +27,9 @@ absl::StatusOr<std::unique_ptr<Hub>> Hub::Make(Parts parts, SessionOptions optio
 Hub::Hub(Parts parts, SessionOptions options, PodRanges ranges)
     : parts_(std::move(parts)),
       options_(std::move(options)),
-      leases_(options_.ttl() + options_.margin) {
+      pace_(parts_.store, parts_.strand, &options_),
+      admissions_(options_.admissions_per_second, options_.admission_burst,
+                  options_.admissions_abreast) {
   writer_ = std::make_unique<StatusWriter>(
       parts_.store, parts_.strand, &view_, &reports_,
       StatusWriter::Callbacks{[this](const std::string& node, const std::string& uid) {
@@ -44,7 +46,7 @@ Hub::Hub(Parts parts, SessionOptions options, PodRanges ranges)
       [this] {
         facts_.archives = archives_->List();
         ++facts_.archives_version;
-        for (const auto& [node, session] : by_node_) session->dirty = true;
+        SetAllDirty();
         FlushAll();
       });
 }
@@ -53,15 +55,18 @@ absl::Status Hub::Load() {
   ASSIGN_OR_RETURN(const store::Listing reports, parts_.store->List(kReportPrefix));
   RETURN_IF_ERROR(reports_.Load(reports.kvs));
   RETURN_IF_ERROR(registrar_->Load());
+  RETURN_IF_ERROR(pace_.Load());
   RETURN_IF_ERROR(archives_->Load());
   facts_.archives = archives_->List();
   std::promise<absl::Status> followed;
   parts_.strand->Post([this, &followed] {
     const absl::Status status = Follow();
-    // A whole lease for everyone: before it is over nobody is lost.
+    // A whole lease for everyone, and the time to dial again: before that nobody is lost.
     const absl::Duration now = parts_.clock->Monotonic();
-    for (const auto& [key, entry] : view_.All(v1::Object::kNode)) {
-      leases_.Renew(Meta(entry->object).name(), now);
+    const auto& nodes = view_.All(v1::Object::kNode);
+    const absl::Duration pause = LongestDialPause(static_cast<int64_t>(nodes.size()));
+    for (const auto& [key, entry] : nodes) {
+      leases_.Renew(Meta(entry->object).name(), now, LongestLease() + pause);
     }
     for (const std::string& uid : reports_.Uids()) {
       if (view_.FindUid(uid) == nullptr) writer_->ForgetPod(uid);
@@ -97,6 +102,8 @@ void Hub::OnMessage(AgentLink* link, const v1::NodeMessage& message, absl::Durat
   if (!session->open) {
     return link->Close(absl::FailedPreconditionError("the first message of a session is hello"));
   }
+  // Before the lease is renewed: with the answer the node counts by it too.
+  if (message.has_beat()) session->pace = pace_.pace();
   Renew(session, received);
   if (message.has_beat()) {
     OnBeat(session, message.beat());
@@ -107,7 +114,10 @@ void Hub::OnMessage(AgentLink* link, const v1::NodeMessage& message, absl::Durat
   } else if (message.has_image_report()) {
     archives_->OnReport(session->node, message.image_report());
   }
-  if (session->dirty) Flush(session);
+  if (session->dirty) {
+    Flush(session);
+    if (session->dirty) SetDirty(session);
+  }
 }
 
 void Hub::OnClosed(AgentLink* link) {
@@ -118,6 +128,7 @@ void Hub::OnClosed(AgentLink* link) {
     LOG_INFO("node {} is detached", session->node);
     by_node_.erase(found);
   }
+  admissions_.Remove(link);
   sessions_.erase(link);
   archives_->Review();
 }
@@ -125,6 +136,8 @@ void Hub::OnClosed(AgentLink* link) {
 void Hub::OnBeat(Session* session, const v1::Beat& beat) {
   v1::ControllerMessage answer;
   answer.mutable_beat_ack()->set_sequence(beat.sequence());
+  answer.mutable_beat_ack()->set_beat_milliseconds(absl::ToInt64Milliseconds(session->pace.beat));
+  answer.mutable_beat_ack()->set_ttl_milliseconds(absl::ToInt64Milliseconds(session->pace.ttl));
   session->link->Send(std::move(answer));
 }
 
@@ -166,7 +179,7 @@ void Hub::AskForStream(Session* session, v1::OpenStream request) {
 }
 
 void Hub::Renew(Session* session, absl::Duration received) {
-  leases_.Renew(session->node, received);
+  leases_.Renew(session->node, received, LeaseOf(session->pace));
   ScheduleLeases();
   if (session->agreed && ContactOf(session->node) == Contact::kLost) {
     // The stream lived through the loss: the node has to agree anew before it counts.
@@ -178,10 +191,16 @@ void Hub::Renew(Session* session, absl::Duration received) {
 }
 
 void Hub::CheckLeases() {
-  for (const std::string& node : leases_.TakeExpired(parts_.clock->Monotonic())) {
+  const absl::Duration now = parts_.clock->Monotonic();
+  for (const std::string& node : leases_.TakeExpired(now)) {
     if (view_.Find(v1::Object::kNode, "", node) == nullptr) continue;
-    LOG_WARN("node {} is lost: nothing was heard of it for {}", node,
-             absl::FormatDuration(options_.ttl() + options_.margin));
+    const auto attached = by_node_.find(node);
+    if (attached != by_node_.end() && !attached->second->open) {
+      // It waits for us, not we for it.
+      leases_.Renew(node, now, LeaseOf(attached->second->pace));
+      continue;
+    }
+    LOG_WARN("node {} is lost: its lease ended without a beat", node);
     SetContact(node, Contact::kLost);
     RefuseStreams(node);
     archives_->Review();

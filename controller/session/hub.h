@@ -1,7 +1,11 @@
 // All node sessions: who is attached, until when, what each has been told, what they report.
 //
 // Lives on one strand; every method but Contacts is called there. Leases are kept in memory alone,
-// on the monotonic clock: a controller that starts gives each known node a whole lease.
+// on the monotonic clock: a controller that starts gives each known node a whole lease, as long as
+// any was told, and the time that it may take to dial again.
+//
+// Sessions begin at a bounded rate (admission_queue.h). A node whose Hello waits for its turn is
+// there: it is not lost, and its lease runs from the moment when it is let in.
 #pragma once
 
 #include <functional>
@@ -19,12 +23,14 @@
 #include "cluster/v1/session.pb.h"
 #include "controller/cache/cache.h"
 #include "controller/reconcile/node_lifecycle.h"
+#include "controller/session/admission_queue.h"
 #include "controller/session/agent_link.h"
 #include "controller/session/archive_book.h"
 #include "controller/session/assignment_sender.h"
 #include "controller/session/lease_table.h"
 #include "controller/session/node_registrar.h"
 #include "controller/session/options.h"
+#include "controller/session/pace_keeper.h"
 #include "controller/session/report_book.h"
 #include "controller/session/status_writer.h"
 
@@ -74,9 +80,11 @@ class Hub {
     std::string node;
     v1::Hello hello;
     bool open = false;  // welcomed
+    Pace pace;          // as the node was told
     Registration registration;
     std::unique_ptr<AssignmentSender> sender;
-    bool dirty = false;
+    bool dirty = false;        // there may be something to tell
+    bool listed = false;       // in dirty_
     bool in_flight = false;    // an Assignments message is on its way
     bool flush_later = false;  // a timer runs
     absl::Duration last_sent = -absl::InfiniteDuration();
@@ -93,18 +101,26 @@ class Hub {
   void Look();
   void Apply(const Change& change);
   void OnNodeChange(const Change& change);
+  void OnPodChange(const Change& change);
+  void PodChanged(const Entry& pod);
   void OnReferenceChange(const std::string& key);
+  void SetDirty(Session* session);
+  void SetAllDirty();
   void MarkDirty(const std::string& node);
   void Flush(Session* session);
   void FlushAll();
   void SendAssignments(Session* session);
   void AskForStream(Session* session, v1::OpenStream request);
   void RefuseStreams(const std::string& node);
+  void OnPeersChange();
   void RefreshPeers();
 
   // Messages of nodes.
   void OnHello(Session* session, const v1::Hello& hello, absl::Duration received);
   absl::Status CheckHello(const v1::Hello& hello) const;
+  // Lets in whose turn it is, one at a time: what came meanwhile is dealt with in between.
+  void AdmitLater();
+  void Admit();
   void Welcome(Session* session);
   void OnBeat(Session* session, const v1::Beat& beat);
   void OnStatus(Session* session, const v1::StatusBatch& batch);
@@ -112,6 +128,8 @@ class Hub {
   void Disagree(Session* session);
 
   void Renew(Session* session, absl::Duration received);
+  absl::Duration LeaseOf(const Pace& pace) const { return pace.ttl + options_.margin; }
+  absl::Duration LongestLease() const { return pace_.longest_ttl() + options_.margin; }
   void ReviewContact(Session* session);
   Contact ContactOf(const std::string& node) const;
   void SetContact(const std::string& node, Contact contact);
@@ -128,10 +146,16 @@ class Hub {
   std::unique_ptr<StatusWriter> writer_;
   std::unique_ptr<NodeRegistrar> registrar_;
   std::unique_ptr<ArchiveBook> archives_;
+  PaceKeeper pace_;
   LeaseTable leases_;
+  AdmissionQueue admissions_;
+  bool admission_timer_ = false;
   ClusterFacts facts_;
+  absl::Duration peers_refreshed_ = -absl::InfiniteDuration();
+  bool peers_later_ = false;  // a timer runs
   std::map<AgentLink*, std::unique_ptr<Session>> sessions_;
   std::map<std::string, Session*> by_node_;
+  std::vector<AgentLink*> dirty_;  // those to be flushed; some may be gone or flushed by now
   std::map<std::string, std::vector<WaitingStream>> waiting_streams_;  // by node, none attached
   bool lease_timer_ = false;
 

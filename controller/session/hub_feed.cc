@@ -1,9 +1,14 @@
 // What changes in the store goes to the nodes that it concerns.
+#include <utility>
+
 #include "base/log.h"
 #include "controller/session/hub.h"
 
 namespace cluster::controller {
 namespace {
+
+// Remembered to be told to those who knew them.
+constexpr size_t kMostGonePeers = 1000;
 
 v1::Peer PeerOf(const v1::Node& node) {
   v1::Peer peer;
@@ -17,11 +22,13 @@ v1::Peer PeerOf(const v1::Node& node) {
   return peer;
 }
 
+bool IsSame(const v1::Peer& a, const v1::Peer& b) {
+  return a.address() == b.address() && a.pod_cidr() == b.pod_cidr();
+}
+
 bool SamePeer(const EntryPtr& before, const EntryPtr& after) {
   if (before == nullptr || after == nullptr) return false;
-  const v1::Peer old_peer = PeerOf(before->object.node());
-  const v1::Peer new_peer = PeerOf(after->object.node());
-  return old_peer.address() == new_peer.address() && old_peer.pod_cidr() == new_peer.pod_cidr();
+  return IsSame(PeerOf(before->object.node()), PeerOf(after->object.node()));
 }
 
 }  // namespace
@@ -32,6 +39,7 @@ absl::Status Hub::Follow() {
                                    [this] { parts_.strand->Post([this] { Look(); }); });
   if (!watch.ok()) return watch.status();
   watch_ = std::move(watch).value();
+  pace_.SetNodes(view_.All(v1::Object::kNode).size());
   RefreshPeers();
   return absl::OkStatus();
 }
@@ -44,7 +52,10 @@ void Hub::Look() {
       LOG_WARN("node sessions fell behind the store and start over: {}", taken.status().ToString());
       const absl::Status followed = Follow();
       if (!followed.ok()) LOG_ERROR("node sessions cannot follow: {}", followed.ToString());
-      for (const auto& [node, session] : by_node_) session->dirty = true;
+      SetAllDirty();
+      for (const auto& [node, session] : by_node_) {
+        if (session->sender != nullptr) session->sender->LookAtAll();
+      }
       break;
     }
     if (taken->empty()) break;
@@ -68,12 +79,7 @@ void Hub::Apply(const Change& change) {
   if (entry.object.has_node()) {
     OnNodeChange(change);
   } else if (entry.object.has_pod()) {
-    if (change.before != nullptr) MarkDirty(change.before->object.pod().spec().node_name());
-    if (change.after != nullptr) MarkDirty(change.after->object.pod().spec().node_name());
-    const bool gone = change.before != nullptr &&
-                      (change.after == nullptr ||
-                       Meta(change.after->object).uid() != Meta(change.before->object).uid());
-    if (gone) writer_->ForgetPod(Meta(change.before->object).uid());
+    OnPodChange(change);
   } else if (entry.object.has_config_map() || entry.object.has_secret()) {
     OnReferenceChange(entry.key);
   } else if (entry.object.has_persistent_volume_claim()) {
@@ -82,11 +88,33 @@ void Hub::Apply(const Change& change) {
   }
 }
 
+void Hub::OnPodChange(const Change& change) {
+  if (change.before != nullptr) PodChanged(*change.before);
+  if (change.after != nullptr) PodChanged(*change.after);
+  const bool gone = change.before != nullptr &&
+                    (change.after == nullptr ||
+                     Meta(change.after->object).uid() != Meta(change.before->object).uid());
+  if (gone) writer_->ForgetPod(Meta(change.before->object).uid());
+}
+
+void Hub::PodChanged(const Entry& pod) {
+  const auto found = by_node_.find(pod.object.pod().spec().node_name());
+  if (found == by_node_.end()) return;
+  Session* session = found->second;
+  SetDirty(session);
+  if (session->sender != nullptr) {
+    session->sender->PodChanged(Meta(pod.object).uid(), pod.key);
+  }
+}
+
 void Hub::OnNodeChange(const Change& change) {
-  if (!SamePeer(change.before, change.after)) RefreshPeers();
+  if (!SamePeer(change.before, change.after)) OnPeersChange();
+  if (change.before == nullptr || change.after == nullptr) {
+    pace_.SetNodes(view_.All(v1::Object::kNode).size());
+  }
   if (change.before == nullptr) {
     // Also one that somebody has declared and whose agent never comes: then it is said to be lost.
-    leases_.Renew(Meta(change.after->object).name(), parts_.clock->Monotonic());
+    leases_.Renew(Meta(change.after->object).name(), parts_.clock->Monotonic(), LongestLease());
     ScheduleLeases();
   }
   if (change.after != nullptr) return;
@@ -104,29 +132,79 @@ void Hub::OnNodeChange(const Change& change) {
   parts_.contacts_changed();
 }
 
+// At once after a quiet time, otherwise after a hold that grows with the cluster.
+void Hub::OnPeersChange() {
+  if (peers_later_) return;
+  const auto nodes = static_cast<int64_t>(view_.All(v1::Object::kNode).size());
+  const absl::Duration hold = std::max(options_.hold, options_.peer_hold_per_node * nodes);
+  const absl::Duration wait = peers_refreshed_ + hold - parts_.clock->Monotonic();
+  if (wait <= absl::ZeroDuration()) return RefreshPeers();
+  peers_later_ = true;
+  parts_.strand->PostAfter(wait, [this] {
+    peers_later_ = false;
+    RefreshPeers();
+    FlushAll();
+  });
+}
+
 void Hub::RefreshPeers() {
-  facts_.peers.clear();
+  peers_refreshed_ = parts_.clock->Monotonic();
+  const int64_t version = ++facts_.peers_version;
+  std::map<std::string, ClusterFacts::KnownPeer> peers;
   for (const auto& [key, entry] : view_.All(v1::Object::kNode)) {
-    facts_.peers.push_back(PeerOf(entry->object.node()));
+    v1::Peer peer = PeerOf(entry->object.node());
+    const std::string node = peer.node();
+    const auto known = facts_.peers.find(node);
+    const bool same =
+        known != facts_.peers.end() && !known->second.gone && IsSame(known->second.peer, peer);
+    peers[node] = {std::move(peer), same ? known->second.version : version, false};
   }
-  ++facts_.peers_version;
-  for (const auto& [node, session] : by_node_) session->dirty = true;
+  size_t gone = 0;
+  for (auto& [node, known] : facts_.peers) {
+    if (peers.contains(node)) continue;
+    ++gone;
+    peers[node] = {{}, known.gone ? known.version : version, true};
+  }
+  if (gone > kMostGonePeers) {
+    std::erase_if(peers, [](const auto& peer) { return peer.second.gone; });
+    facts_.peers_since = version;
+  }
+  facts_.peers = std::move(peers);
+  SetAllDirty();
 }
 
 void Hub::OnReferenceChange(const std::string& key) {
   for (const auto& [node, session] : by_node_) {
-    if (session->sender != nullptr && session->sender->refers_to(key)) session->dirty = true;
+    if (session->sender == nullptr || !session->sender->refers_to(key)) continue;
+    session->sender->LookAtAll();
+    SetDirty(session);
   }
+}
+
+void Hub::SetDirty(Session* session) {
+  session->dirty = true;
+  if (!std::exchange(session->listed, true)) dirty_.push_back(session->link);
+}
+
+void Hub::SetAllDirty() {
+  for (const auto& [node, session] : by_node_) SetDirty(session);
 }
 
 void Hub::MarkDirty(const std::string& node) {
   const auto found = by_node_.find(node);
-  if (found != by_node_.end()) found->second->dirty = true;
+  if (found != by_node_.end()) SetDirty(found->second);
 }
 
 void Hub::FlushAll() {
-  for (const auto& [node, session] : by_node_) {
+  std::vector<AgentLink*> links = std::exchange(dirty_, {});
+  for (AgentLink* link : links) {
+    Session* session = Find(link);
+    if (session == nullptr) continue;
+    session->listed = false;
     if (session->dirty) Flush(session);
+    // Nothing else comes back to it: not a timer, nor the end of a message that is on its way.
+    const bool comes_back = !session->open || session->in_flight || session->flush_later;
+    if (session->dirty && !comes_back) SetDirty(session);
   }
 }
 
@@ -141,17 +219,20 @@ void Hub::Flush(Session* session) {
     if (waiting == nullptr) return;
     waiting->flush_later = false;
     if (waiting->dirty && waiting->open && !waiting->in_flight) SendAssignments(waiting);
+    if (waiting->dirty) SetDirty(waiting);
   });
 }
 
 void Hub::SendAssignments(Session* session) {
-  for (const EntryPtr& pod : view_.PodsOnNode(session->node)) {
-    // Soon settled, and then everything is flushed again.
-    if (writer_->Uncertain(Meta(pod->object).uid())) return;
-  }
+  // Soon settled, and then everything is flushed again.
+  const auto uncertain = [this](const std::string& uid) { return writer_->Uncertain(uid); };
   if (session->sender == nullptr) {
+    for (const EntryPtr& pod : view_.PodsOnNode(session->node)) {
+      if (uncertain(Meta(pod->object).uid())) return;
+    }
     session->sender = std::make_unique<AssignmentSender>(session->hello, &view_, &reports_);
   }
+  if (session->sender->Considers(uncertain)) return;
   session->dirty = false;
   v1::ControllerMessage message;
   if (session->sender->Next(facts_, message.mutable_assignments())) {
@@ -167,7 +248,9 @@ void Hub::OnAssignmentsSent(AgentLink* link) {
   Session* session = Find(link);
   if (session == nullptr) return;
   session->in_flight = false;
-  if (session->dirty) Flush(session);
+  if (!session->dirty) return;
+  Flush(session);
+  if (session->dirty) SetDirty(session);
 }
 
 }  // namespace cluster::controller

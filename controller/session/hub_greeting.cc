@@ -67,36 +67,68 @@ void Hub::OnHello(Session* session, const v1::Hello& hello, absl::Duration recei
           "\" is attached already: give this one another --name, or stop the other agent")));
     }
     by_node_.erase(found);
+    admissions_.Remove(other->link);
     other->link->Close(absl::AbortedError("a newer session of this node has begun"));
   }
   session->node = hello.node();
   session->hello = hello;
+  session->pace = pace_.pace();
   by_node_[session->node] = session;
-  leases_.Renew(session->node, received);
+  leases_.Renew(session->node, received, LeaseOf(session->pace));
   ScheduleLeases();
-  registrar_->Register(hello, [this, link = session->link](absl::StatusOr<Registration> made) {
-    Session* waiting = Find(link);
-    if (waiting == nullptr) return;
-    if (!made.ok()) return link->Close(made.status());
-    if (registrar_->CurrentSession(waiting->node) != made->session) return;
-    waiting->registration = *made;
-    Welcome(waiting);
-  });
+  admissions_.Add(session->link);
+  AdmitLater();
+}
+
+void Hub::AdmitLater() {
+  if (admission_timer_ || admissions_.next() == absl::InfiniteDuration()) return;
+  admission_timer_ = true;
+  const auto admit = [this] {
+    admission_timer_ = false;
+    Admit();
+  };
+  const absl::Duration wait = admissions_.next() - parts_.clock->Monotonic();
+  if (wait > absl::ZeroDuration()) {
+    parts_.strand->PostAfter(wait, admit);
+  } else {
+    parts_.strand->Post(admit);
+  }
+}
+
+void Hub::Admit() {
+  AgentLink* link = admissions_.Take(parts_.clock->Monotonic());
+  if (link != nullptr) {
+    const auto done = [this, link](absl::StatusOr<Registration> made) {
+      admissions_.Through();
+      AdmitLater();
+      Session* waiting = Find(link);
+      if (waiting == nullptr) return;
+      if (!made.ok()) return link->Close(made.status());
+      if (registrar_->CurrentSession(waiting->node) != made->session) return;
+      waiting->registration = *made;
+      Welcome(waiting);
+    };
+    registrar_->Register(Find(link)->hello, done);
+  }
+  AdmitLater();
 }
 
 void Hub::Welcome(Session* session) {
+  // It may have waited for longer than a lease.
+  session->pace = pace_.pace();
+  leases_.Renew(session->node, parts_.clock->Monotonic(), LeaseOf(session->pace));
   v1::ControllerMessage message;
   v1::Welcome* welcome = message.mutable_welcome();
   welcome->set_session(session->registration.session);
   welcome->set_term(parts_.store->Term());
-  welcome->set_beat_milliseconds(absl::ToInt64Milliseconds(options_.beat));
-  welcome->set_ttl_milliseconds(absl::ToInt64Milliseconds(options_.ttl()));
+  welcome->set_beat_milliseconds(absl::ToInt64Milliseconds(session->pace.beat));
+  welcome->set_ttl_milliseconds(absl::ToInt64Milliseconds(session->pace.ttl));
   welcome->set_cluster_size(static_cast<int32_t>(view_.All(v1::Object::kNode).size()));
   welcome->set_pod_cidr(session->registration.pod_cidr);
   welcome->set_cluster_cidr(registrar_->cluster_cidr());
   session->link->Send(std::move(message));
   session->open = true;
-  session->dirty = true;
+  SetDirty(session);
   LOG_INFO("node {} is attached, session {}", session->node, session->registration.session);
   for (WaitingStream& stream : waiting_streams_[session->node]) {
     AskForStream(session, std::move(stream.request));
@@ -131,7 +163,7 @@ void Hub::Disagree(Session* session) {
   parts_.strand->PostAfter(kResyncPause, [this, link = session->link] {
     Session* waiting = Find(link);
     if (waiting == nullptr) return;
-    waiting->dirty = true;
+    SetDirty(waiting);
     Flush(waiting);
   });
 }

@@ -2,8 +2,8 @@
 
 namespace cluster::controller {
 
-void LeaseTable::Renew(const std::string& node, absl::Duration at) {
-  const absl::Duration end = at + length_;
+void LeaseTable::Renew(const std::string& node, absl::Duration at, absl::Duration length) {
+  const absl::Duration end = at + length;
   const auto [found, added] = ends_.try_emplace(node, end);
   if (!added) {
     if (found->second >= end) return;

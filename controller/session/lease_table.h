@@ -14,11 +14,9 @@ namespace cluster::controller {
 // Not thread-safe.
 class LeaseTable {
  public:
-  // `length`: from the last sign of life until the loss.
-  explicit LeaseTable(absl::Duration length) : length_(length) {}
-
-  // A sign of life that was received at `at`.
-  void Renew(const std::string& node, absl::Duration at);
+  // A sign of life that was received at `at`; `length`: from then until the loss. Never shortens
+  // what was granted before.
+  void Renew(const std::string& node, absl::Duration at, absl::Duration length);
   void Forget(const std::string& node);
   // Nodes whose lease is over; each is told once per loss.
   std::vector<std::string> TakeExpired(absl::Duration now);
@@ -26,7 +24,6 @@ class LeaseTable {
   absl::Duration next() const;
 
  private:
-  const absl::Duration length_;
   absl::flat_hash_map<std::string, absl::Duration> ends_;
   std::set<std::pair<absl::Duration, std::string>> by_end_;
 };

@@ -1,11 +1,11 @@
 #include "controller/session/status_writer.h"
 
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/util/message_differencer.h"
 
 #include "base/log.h"
 #include "controller/object/claims.h"
 #include "controller/object/object_fields.h"
+#include "controller/reconcile/stable_bytes.h"
 #include "controller/session/status_merge.h"
 
 namespace cluster::controller {
@@ -13,8 +13,6 @@ namespace {
 
 constexpr size_t kMaxStaged = 400;
 constexpr absl::Duration kRetry = absl::Milliseconds(200);
-
-using google::protobuf::util::MessageDifferencer;
 
 bool IsNew(const v1::PodReportRecord* stored, int64_t lineage, int64_t sequence) {
   if (stored == nullptr || lineage > stored->lineage()) return true;
@@ -146,8 +144,9 @@ void StatusWriter::StagePod(const Item& item) {
     staged->remove = true;
   }
   const std::pair<int64_t, int64_t> mark(item.lineage, update.sequence());
-  std::pair<int64_t, int64_t>& seen = seen_[update.uid()];
-  if (!IsNew(known, item.lineage, update.sequence()) || mark <= seen) return;
+  const auto seen = seen_.find(update.uid());
+  const bool was_seen = seen != seen_.end() && mark <= seen->second;
+  if (!IsNew(known, item.lineage, update.sequence()) || was_seen) return;
   v1::PodReportRecord record;
   record.set_epoch(reports_->EpochOf(*entry));
   record.set_sequence(update.sequence());
@@ -157,11 +156,11 @@ void StatusWriter::StagePod(const Item& item) {
   // Something holds the object, and its node has nothing more to tell.
   const bool gone = update.gone() && meta.has_deletion_timestamp();
   if (gone && !IsTerminal(merged.phase())) merged.set_phase(v1::POD_PHASE_FAILED);
-  if (!MessageDifferencer::Equals(merged, pod->status())) {
+  if (!SameMessage(merged, pod->status())) {
     *pod->mutable_status() = std::move(merged);
     staged->changed = true;
   } else {
-    seen = mark;
+    seen_[update.uid()] = mark;
   }
   staged->record = std::move(record);
   staged->has_record = true;
@@ -173,7 +172,7 @@ void StatusWriter::StageNode(const Item& item) {
   Staged* staged = StagedFor(std::move(entry));
   v1::Node* node = staged->object.mutable_node();
   v1::NodeStatus merged = MergeNodeStatus(node->status(), item.node_status);
-  if (MessageDifferencer::Equals(merged, node->status())) return;
+  if (SameMessage(merged, node->status())) return;
   *node->mutable_status() = std::move(merged);
   staged->changed = true;
 }

@@ -9,16 +9,21 @@
 #include "absl/random/distributions.h"
 #include "absl/time/time.h"
 
+#include "proto/schema/session_terms.h"
+
 namespace cluster::node {
 
 class Reconnect {
  public:
   static constexpr absl::Duration kBase = absl::Milliseconds(100);
 
-  // The longest wait grows with the cluster, as learned from Welcome: 10,000 nodes = 25 s.
+  // The longest wait grows with the cluster, as learned from Welcome.
   void SetClusterSize(int32_t nodes) {
-    cap_ = std::max(absl::Seconds(5), absl::Seconds(nodes) / 400);
+    queue_ = absl::Seconds(nodes) / kSessionsPerSecond;
+    cap_ = LongestDialPause(nodes);
   }
+  // Until the controller has let in every other node of the cluster.
+  absl::Duration longest_queue() const { return queue_; }
   void Succeeded() { failures_ = 0; }
 
   // Uniform between nothing and the bound, which doubles with every failure in a row.
@@ -31,7 +36,8 @@ class Reconnect {
   absl::Duration Bound() const { return std::min(cap_, kBase * (int64_t{1} << failures_)); }
 
  private:
-  absl::Duration cap_ = absl::Seconds(5);
+  absl::Duration cap_ = LongestDialPause(0);
+  absl::Duration queue_;
   int failures_ = 0;
 };
 

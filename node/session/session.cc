@@ -1,6 +1,7 @@
 #include "node/session/session.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,6 +19,16 @@ constexpr absl::Duration kHelloDeadline = absl::Seconds(10);
 constexpr absl::Duration kFactsPeriod = absl::Seconds(30);
 // Batches on their way at once; more would only queue.
 constexpr int64_t kMaxUnacknowledged = 8;
+
+void ChangePeers(const v1::Assignments& assignments,
+                 google::protobuf::RepeatedPtrField<v1::Peer>* peers) {
+  std::set<std::string> replaced(assignments.gone_peers().begin(), assignments.gone_peers().end());
+  for (const v1::Peer& peer : assignments.new_peers()) replaced.insert(peer.node());
+  peers->erase(std::remove_if(peers->begin(), peers->end(),
+                              [&](const v1::Peer& peer) { return replaced.contains(peer.node()); }),
+               peers->end());
+  for (const v1::Peer& peer : assignments.new_peers()) *peers->Add() = peer;
+}
 
 }  // namespace
 
@@ -104,7 +115,7 @@ void Session::Connect() {
   };
   stream_ = AttachStream::Open(std::move(channel), std::move(events));
   SendHello();
-  PostAfter(kHelloDeadline, [this] {
+  PostAfter(kHelloDeadline + reconnect_.longest_queue(), [this] {
     if (!welcomed_) Break("no welcome from the controller");
   });
 }
@@ -193,8 +204,7 @@ void Session::HandleWelcome(const v1::Welcome& welcome) {
   welcomed_ = true;
   reconnect_.Succeeded();
   reconnect_.SetClusterSize(welcome.cluster_size());
-  beat_ = absl::Milliseconds(std::max<int64_t>(10, welcome.beat_milliseconds()));
-  ttl_ = absl::Milliseconds(std::max<int64_t>(40, welcome.ttl_milliseconds()));
+  SetPace(welcome.beat_milliseconds(), welcome.ttl_milliseconds());
   last_heard_ = parts_.clock->Monotonic();
   {
     MutexLock lock(&mutex_);
@@ -239,8 +249,18 @@ void Session::SendBeat() {
   PostAfter(beat_ * stagger, [this] { SendBeat(); });
 }
 
+void Session::SetPace(int64_t beat_milliseconds, int64_t ttl_milliseconds) {
+  beat_ = absl::Milliseconds(std::max<int64_t>(10, beat_milliseconds));
+  ttl_ = absl::Milliseconds(std::max<int64_t>(40, ttl_milliseconds));
+}
+
 void Session::HandleBeatAck(const v1::BeatAck& ack) {
   last_heard_ = parts_.clock->Monotonic();
+  if (ack.ttl_milliseconds() > 0) {
+    SetPace(ack.beat_milliseconds(), ack.ttl_milliseconds());
+    MutexLock lock(&mutex_);
+    lease_.SetTtl(ttl_);
+  }
   ExtendLease(ack.sequence());
 }
 
@@ -274,9 +294,12 @@ void Session::HandleAssignments(v1::Assignments assignments) {
   }
   v1::NodeRecord node = node_;
   node.set_applied_revision(assignments.results_in());
-  const bool peers = assignments.complete() || assignments.peers_changed();
+  const bool all_peers = assignments.complete() || assignments.peers_changed();
+  const bool peers =
+      all_peers || !assignments.new_peers().empty() || !assignments.gone_peers().empty();
   const bool archives = assignments.complete() || assignments.archives_changed();
-  if (peers) node.mutable_peers()->Swap(assignments.mutable_peers());
+  if (all_peers) node.mutable_peers()->Swap(assignments.mutable_peers());
+  if (peers) ChangePeers(assignments, node.mutable_peers());
   if (archives) node.mutable_archives()->Swap(assignments.mutable_archives());
   AssignmentChange change;
   change.complete = assignments.complete();

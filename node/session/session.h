@@ -91,6 +91,8 @@ class Session {
   // on.
   void ExtendLease(int64_t sequence);
   void HandleBeatAck(const v1::BeatAck& ack);
+  // As the controller tells them.
+  void SetPace(int64_t beat_milliseconds, int64_t ttl_milliseconds);
   void Ended(const absl::Status& status);
   void Break(const std::string& why);
   void SendBeat();

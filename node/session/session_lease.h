@@ -20,6 +20,8 @@ class SessionLease {
     ttl_ = ttl;
     sent_.clear();
   }
+  // For what is acknowledged from now on.
+  void SetTtl(absl::Duration ttl) { ttl_ = ttl; }
   void Sent(int64_t sequence, absl::Duration now) { sent_[sequence] = now; }
   // An acknowledgement also covers every earlier beat.
   void Acknowledged(int64_t sequence) {

@@ -248,8 +248,8 @@ TEST(Session, NodesKnowTheirPeers) {
   ASSERT_TRUE(second->Attach().ok());
   ASSERT_TRUE(first->WaitFor([](const FakeNode& agent) {
     for (const v1::Assignments& message : agent.received()) {
-      if (message.peers_size() != 1) continue;
-      const v1::Peer& peer = message.peers(0);
+      if (message.new_peers_size() != 1) continue;
+      const v1::Peer& peer = message.new_peers(0);
       return peer.node() == "node2" && peer.address() == "192.0.2.2" &&
              peer.pod_cidr() == "10.64.4.0/22";
     }

@@ -180,6 +180,10 @@ void FakeNode::Handle(const v1::ControllerMessage& message) {
     welcomed_ = true;
     // What was not acknowledged in the last session is said again.
     for (const auto& [uid, held] : held_) Report(held);
+  } else if (message.has_beat_ack()) {
+    // As Welcome says it, in the course of a session.
+    welcome_.set_beat_milliseconds(message.beat_ack().beat_milliseconds());
+    welcome_.set_ttl_milliseconds(message.beat_ack().ttl_milliseconds());
   } else if (message.has_assignments()) {
     HandleAssignments(message.assignments());
   } else if (message.has_status_ack()) {

@@ -42,6 +42,12 @@ class Sending : public testing::Test {
     view_.Remove("pods/default/" + name);
     view_.set_revision(rev);
   }
+  void PutPeer(const std::string& node, const std::string& address) {
+    ClusterFacts::KnownPeer& known = facts_.peers[node];
+    known.peer.set_node(node);
+    known.peer.set_address(address);
+    known.version = ++facts_.peers_version;
+  }
   static v1::Hello Hello(store::Rev applied = 0, const std::map<std::string, int64_t>& held = {}) {
     v1::Hello hello;
     hello.set_node("node1");
@@ -50,6 +56,10 @@ class Sending : public testing::Test {
     return hello;
   }
   v1::Assignments Next(AssignmentSender* sender, bool expected = true) {
+    sender->LookAtAll();
+    return NextOfTouched(sender, expected);
+  }
+  v1::Assignments NextOfTouched(AssignmentSender* sender, bool expected = true) {
     v1::Assignments message;
     EXPECT_EQ(sender->Next(facts_, &message), expected);
     return message;
@@ -175,11 +185,78 @@ TEST_F(Sending, APodThatTheStoreDoesNotHaveIsToldRemoved) {
 }
 
 TEST_F(Sending, PeersAreEveryNodeButItself) {
-  for (const char* name : {"node1", "node2"}) facts_.peers.emplace_back().set_node(name);
+  for (const char* name : {"node1", "node2"}) PutPeer(name, "");
   AssignmentSender sender(Hello(), &view_, &reports_);
   const v1::Assignments message = Next(&sender);
   ASSERT_EQ(message.peers_size(), 1);
   EXPECT_EQ(message.peers(0).node(), "node2");
+}
+
+TEST_F(Sending, OfPeersThatChangeOnlyThoseAreTold) {
+  for (const char* name : {"node1", "node2", "node3"}) PutPeer(name, "");
+  AssignmentSender sender(Hello(), &view_, &reports_);
+  Next(&sender);
+  PutPeer("node1", "192.0.2.1");
+  PutPeer("node3", "192.0.2.3");
+  PutPeer("node4", "192.0.2.4");
+  facts_.peers["node2"].gone = true;
+  facts_.peers["node2"].version = ++facts_.peers_version;
+  const v1::Assignments message = NextOfTouched(&sender);
+  EXPECT_FALSE(message.peers_changed());
+  EXPECT_TRUE(message.peers().empty());
+  ASSERT_EQ(message.new_peers_size(), 2);
+  EXPECT_EQ(message.new_peers(0).node(), "node3");
+  EXPECT_EQ(message.new_peers(1).node(), "node4");
+  ASSERT_EQ(message.gone_peers_size(), 1);
+  EXPECT_EQ(message.gone_peers(0), "node2");
+  NextOfTouched(&sender, /*expected=*/false);
+}
+
+TEST_F(Sending, WhoMissedPeersThatWentGetsTheWholeList) {
+  for (const char* name : {"node1", "node2"}) PutPeer(name, "");
+  AssignmentSender sender(Hello(), &view_, &reports_);
+  Next(&sender);
+  facts_.peers.erase("node2");
+  PutPeer("node3", "");
+  facts_.peers_since = facts_.peers_version;
+  const v1::Assignments message = NextOfTouched(&sender);
+  EXPECT_TRUE(message.peers_changed());
+  ASSERT_EQ(message.peers_size(), 1);
+  EXPECT_EQ(message.peers(0).node(), "node3");
+}
+
+TEST_F(Sending, OnlyWhatChangedIsConsideredAndNothingIsMissed) {
+  PutPod("a", 5);
+  PutPod("b", 5);
+  AssignmentSender sender(Hello(), &view_, &reports_);
+  Next(&sender);
+  // Changed, new, gone, and one whose name is another pod's by now.
+  PutPod("a", 6);
+  PutPod("c", 7);
+  RemovePod("b", 8);
+  for (const char* name : {"a", "b", "c"}) {
+    sender.PodChanged(absl::StrCat("uid-", name), absl::StrCat("pods/default/", name));
+  }
+  sender.PodChanged("uid-of-another", "pods/default/a");
+  std::set<std::string> considered;
+  EXPECT_FALSE(sender.Considers([&](const std::string& uid) {
+    considered.insert(uid);
+    return false;
+  }));
+  EXPECT_EQ(considered, (std::set<std::string>{"uid-a", "uid-b", "uid-c", "uid-of-another"}));
+  const v1::Assignments message = NextOfTouched(&sender);
+  ASSERT_EQ(message.assignments_size(), 2);
+  EXPECT_EQ(message.assignments(0).pod().metadata().name(), "a");
+  EXPECT_EQ(message.assignments(0).epoch(), 6);
+  EXPECT_EQ(message.assignments(1).pod().metadata().name(), "c");
+  ASSERT_EQ(message.removed_size(), 1);
+  EXPECT_EQ(message.removed(0), "uid-b");
+  v1::AssignmentsAck ack;
+  ack.set_applied_revision(8);
+  ack.set_assignments_digest(AssignmentsDigest({{"uid-a", 6}, {"uid-c", 7}}));
+  EXPECT_TRUE(sender.Agrees(ack));
+  // Looking at everything finds nothing that was missed.
+  Next(&sender, /*expected=*/false);
 }
 
 TEST_F(Sending, FilesOfVolumesAreReferencesToo) {
