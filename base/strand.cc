@@ -2,15 +2,22 @@
 
 #include <pthread.h>
 
+#include <future>
+
 #include "base/clock.h"
 
 namespace cluster {
 
-Strand::Strand(std::string name) : name_(std::move(name)), thread_([this] { Run(); }) {}
+Strand::Strand(std::string name, Executor* executor)
+    : name_(std::move(name)),
+      executor_(executor),
+      number_(executor == nullptr ? 0 : executor->Begin()),
+      thread_(executor == nullptr ? std::thread([this] { Run(); }) : std::thread()) {}
 
 Strand::~Strand() { Stop(); }
 
 void Strand::Post(Task task) {
+  if (executor_ != nullptr) return executor_->Post(number_, absl::ZeroDuration(), std::move(task));
   MutexLock lock(&mutex_);
   if (stopped_) return;
   posted_.push_back(std::move(task));
@@ -18,6 +25,7 @@ void Strand::Post(Task task) {
 }
 
 void Strand::PostAfter(absl::Duration delay, Task task) {
+  if (executor_ != nullptr) return executor_->Post(number_, delay, std::move(task));
   const absl::Duration due = RealClock()->Monotonic() + delay;
   MutexLock lock(&mutex_);
   if (stopping_ || stopped_) return;
@@ -25,7 +33,19 @@ void Strand::PostAfter(absl::Duration delay, Task task) {
   changed_.Signal();
 }
 
+void Strand::Call(const Task& task) {
+  if (executor_ != nullptr) return executor_->Call(number_, task);
+  // The task may still be on its last words when this function has returned: it owns the promise.
+  auto over = std::make_shared<std::promise<void>>();
+  Post([&task, over] {
+    task();
+    over->set_value();
+  });
+  over->get_future().wait();
+}
+
 void Strand::Stop() {
+  if (executor_ != nullptr) return executor_->End(number_);
   {
     MutexLock lock(&mutex_);
     stopping_ = true;
@@ -34,7 +54,10 @@ void Strand::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-bool Strand::IsCurrent() const { return std::this_thread::get_id() == thread_.get_id(); }
+bool Strand::IsCurrent() const {
+  if (executor_ != nullptr) return executor_->IsCurrent(number_);
+  return std::this_thread::get_id() == thread_.get_id();
+}
 
 bool Strand::Take(std::vector<Task>* tasks) {
   MutexLock lock(&mutex_);

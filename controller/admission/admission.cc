@@ -15,8 +15,8 @@
 #include "controller/reconcile/conditions.h"
 #include "controller/reconcile/pod_state.h"
 #include "controller/reconcile/priority.h"
-#include "controller/reconcile/stable_bytes.h"
 #include "proto/schema/pod_resources.h"
+#include "proto/schema/stable_bytes.h"
 #include "proto/validate/validate.h"
 
 namespace cluster::controller {

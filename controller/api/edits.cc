@@ -9,9 +9,9 @@
 #include "controller/object/replicas.h"
 #include "controller/reconcile/pod_state.h"
 #include "controller/reconcile/rollout.h"
-#include "controller/reconcile/stable_bytes.h"
 #include "controller/reconcile/template_history.h"
 #include "proto/schema/kinds.h"
+#include "proto/schema/stable_bytes.h"
 #include "proto/validate/validate.h"
 
 namespace cluster::controller {

@@ -1,7 +1,5 @@
 #include "controller/api/revision_gate.h"
 
-#include <future>
-
 #include "base/log.h"
 #include "base/status.h"
 
@@ -9,9 +7,9 @@ namespace cluster::controller {
 
 absl::StatusOr<std::unique_ptr<RevisionGate>> RevisionGate::Start(Cache* cache, Strand* strand) {
   auto gate = std::unique_ptr<RevisionGate>(new RevisionGate(cache, strand));
-  std::promise<absl::Status> followed;
-  strand->Post([&] { followed.set_value(gate->Follow()); });
-  RETURN_IF_ERROR(followed.get_future().get());
+  absl::Status followed;
+  strand->Call([&] { followed = gate->Follow(); });
+  RETURN_IF_ERROR(followed);
   return gate;
 }
 

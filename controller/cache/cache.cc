@@ -191,7 +191,7 @@ void Cache::OnCompacted(store::Rev oldest) {
     window_.clear();
     window_bytes_ = 0;
     window_start_ = listing->rev;
-    for (const auto& watch : watches_) watch->pending = true;
+    for (const auto& [number, watch] : watches_) watch->pending = true;
     advanced_.SignalAll();
   }
   Wake(nullptr);
@@ -253,7 +253,7 @@ void Cache::ShowRevision(store::Rev rev) {
   if (rev <= revision_) return;
   view_.set_revision(rev);
   revision_ = rev;
-  for (const auto& watch : watches_) {
+  for (const auto& [number, watch] : watches_) {
     if (!watch->pending) watch->position = rev;
   }
   advanced_.SignalAll();

@@ -9,11 +9,11 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
@@ -184,7 +184,9 @@ class Cache : private store::WatchSink {
   std::deque<Kept> window_ ABSL_GUARDED_BY(mutex_);
   store::Rev window_start_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t window_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  absl::flat_hash_set<std::shared_ptr<CacheWatch::Shared>> watches_ ABSL_GUARDED_BY(mutex_);
+  // In the order in which they began: so they are woken.
+  std::map<int64_t, std::shared_ptr<CacheWatch::Shared>> watches_ ABSL_GUARDED_BY(mutex_);
+  int64_t last_watch_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status health_ ABSL_GUARDED_BY(mutex_);
 
   // Set once Start is through; ended by the destructor, replaced by OnCompacted.

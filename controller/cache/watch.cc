@@ -84,14 +84,15 @@ absl::StatusOr<std::unique_ptr<CacheWatch>> Cache::Watch(WatchScope scope, store
                                               window_start_, "); list again and watch from there"));
   }
   shared->pending = after < revision_;
-  watches_.insert(shared);
+  shared->number = ++last_watch_;
+  watches_[shared->number] = shared;
   return std::unique_ptr<CacheWatch>(new CacheWatch(this, std::move(shared)));
 }
 
 void Cache::Forget(const std::shared_ptr<CacheWatch::Shared>& watch) {
   MutexLock lock(&mutex_);
   watch->over = true;
-  watches_.erase(watch);
+  watches_.erase(watch->number);
   while (watch->busy && watch->waker != std::this_thread::get_id()) advanced_.Wait(&mutex_);
 }
 
@@ -123,7 +124,7 @@ void Cache::Wake(const Changes* changes) {
   std::vector<std::shared_ptr<CacheWatch::Shared>> concerned;
   {
     MutexLock lock(&mutex_);
-    for (const auto& watch : watches_) {
+    for (const auto& [number, watch] : watches_) {
       if (changes == nullptr || Concerns(watch->scope, *changes)) {
         watch->pending = true;
         concerned.push_back(watch);

@@ -18,6 +18,7 @@ struct CacheWatch::Shared {
   const WatchScope scope;
   const std::function<void()> wake;
 
+  int64_t number = 0;
   store::Rev position = 0;
   bool pending = false;   // something after position may concern this watch
   bool cut = false;       // the window has moved past it

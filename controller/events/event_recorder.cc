@@ -37,14 +37,17 @@ int32_t CountOf(const v1::Event& event) { return std::max(event.count(), 1); }
 
 absl::StatusOr<std::unique_ptr<EventRecorder>> EventRecorder::Start(store::Store* store,
                                                                     const Clock* clock,
-                                                                    EventOptions options) {
-  auto recorder = std::unique_ptr<EventRecorder>(new EventRecorder(store, clock, options));
+                                                                    EventOptions options,
+                                                                    Executor* executor) {
+  auto recorder =
+      std::unique_ptr<EventRecorder>(new EventRecorder(store, clock, options, executor));
   RETURN_IF_ERROR(recorder->Load());
   return recorder;
 }
 
-EventRecorder::EventRecorder(store::Store* store, const Clock* clock, EventOptions options)
-    : store_(store), clock_(clock), options_(options) {}
+EventRecorder::EventRecorder(store::Store* store, const Clock* clock, EventOptions options,
+                             Executor* executor)
+    : store_(store), clock_(clock), options_(options), strand_("events", executor) {}
 
 EventRecorder::~EventRecorder() { strand_.Stop(); }
 

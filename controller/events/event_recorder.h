@@ -34,10 +34,12 @@ struct EventOptions {
 // Thread-safe. What cannot be stored is dropped, and said so in the log.
 class EventRecorder {
  public:
-  // Both must outlive the recorder. DataLoss when a stored event cannot be read.
+  // All must outlive the recorder. DataLoss when a stored event cannot be read. `executor`: see
+  // base/strand.h.
   static absl::StatusOr<std::unique_ptr<EventRecorder>> Start(store::Store* store,
                                                               const Clock* clock,
-                                                              EventOptions options = {});
+                                                              EventOptions options = {},
+                                                              Executor* executor = nullptr);
   // The store must have answered everything by now.
   ~EventRecorder();
   // Writes nothing more.
@@ -64,7 +66,7 @@ class EventRecorder {
   };
   using ByIdentity = absl::flat_hash_map<std::string, Kept>;
 
-  EventRecorder(store::Store* store, const Clock* clock, EventOptions options);
+  EventRecorder(store::Store* store, const Clock* clock, EventOptions options, Executor* executor);
   absl::Status Load();
   void Count(v1::Event event);
   void Begin(const v1::Event& event, const std::string& identity);
@@ -83,7 +85,7 @@ class EventRecorder {
   store::Store* const store_;
   const Clock* const clock_;
   const EventOptions options_;
-  Strand strand_{"events"};
+  Strand strand_;
 
   // On the strand.
   ByIdentity kept_;

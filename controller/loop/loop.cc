@@ -1,7 +1,6 @@
 #include "controller/loop/loop.h"
 
 #include <algorithm>
-#include <future>
 #include <set>
 #include <utility>
 
@@ -74,20 +73,19 @@ v1::Event EventOf(const EventNote& note) {
 
 absl::StatusOr<std::unique_ptr<Loop>> Loop::Start(Parts parts, LoopOptions options) {
   auto loop = std::unique_ptr<Loop>(new Loop(std::move(parts), options));
-  // The task may still be running when this function has returned: it owns what it touches.
-  auto followed = std::make_shared<std::promise<absl::Status>>();
-  loop->strand_.Post([self = loop.get(), followed] {
-    const absl::Status status = self->Follow();
-    if (status.ok()) self->PassLater(absl::ZeroDuration());
-    followed->set_value(status);
+  absl::Status followed;
+  loop->strand_.Call([self = loop.get(), &followed] {
+    followed = self->Follow();
+    if (followed.ok()) self->PassLater(absl::ZeroDuration());
   });
-  RETURN_IF_ERROR(followed->get_future().get());
+  RETURN_IF_ERROR(followed);
   return loop;
 }
 
 Loop::Loop(Parts parts, LoopOptions options)
     : parts_(std::move(parts)),
       options_(options),
+      strand_("loop", parts_.executor),
       scheduler_(options.scheduler),
       brake_(options.i_am_not_partitioned),
       random_(options.seed) {}

@@ -51,6 +51,7 @@ class Loop {
     std::function<std::shared_ptr<const UsageSample>(const View&)> usage;
     // This process cannot go on: another one has the store, or the cache has stopped.
     std::function<void(absl::Status)> fatal;
+    Executor* executor = nullptr;  // see base/strand.h
   };
   // All parts must outlive the loop; the store must have answered everything when it goes.
   static absl::StatusOr<std::unique_ptr<Loop>> Start(Parts parts, LoopOptions options = {});
@@ -77,7 +78,7 @@ class Loop {
   const Parts parts_;
   const LoopOptions options_;
 
-  Strand strand_{"loop"};
+  Strand strand_;
 
   // On the strand.
   View view_;

@@ -9,7 +9,7 @@
 #include "controller/reconcile/pod_state.h"
 #include "controller/reconcile/rollout.h"
 #include "controller/reconcile/rollout_status.h"
-#include "controller/reconcile/stable_bytes.h"
+#include "proto/schema/stable_bytes.h"
 
 namespace cluster::controller {
 namespace {

@@ -9,8 +9,8 @@
 #include "controller/object/replicas.h"
 #include "controller/reconcile/conditions.h"
 #include "controller/reconcile/replica_proposal.h"
-#include "controller/reconcile/stable_bytes.h"
 #include "proto/schema/scalars.h"
+#include "proto/schema/stable_bytes.h"
 #include "proto/validate/autoscaler_rules.h"
 
 namespace cluster::controller {

@@ -12,9 +12,9 @@
 #include "controller/reconcile/garbage.h"
 #include "controller/reconcile/jobs.h"
 #include "controller/reconcile/ownership.h"
-#include "controller/reconcile/stable_bytes.h"
 #include "proto/schema/cron.h"
 #include "proto/schema/scalars.h"
+#include "proto/schema/stable_bytes.h"
 #include "proto/validate/validate.h"
 
 namespace cluster::controller {

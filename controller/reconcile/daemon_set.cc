@@ -11,8 +11,8 @@
 #include "controller/reconcile/pod_state.h"
 #include "controller/reconcile/replicas.h"
 #include "controller/reconcile/set_pods.h"
-#include "controller/reconcile/stable_bytes.h"
 #include "proto/schema/scalars.h"
+#include "proto/schema/stable_bytes.h"
 
 namespace cluster::controller {
 namespace {
@@ -110,7 +110,7 @@ class DaemonPass {
 
   void ReplaceEnded(const std::string& node, const EntryPtr& entry) {
     const v1::Pod& pod = entry->object.pod();
-    const absl::Time at = ReplaceableAt(pod);
+    const absl::Time at = ReplaceableAt(pod, inputs_.now);
     if (at > inputs_.now) return changes_.WakeAt(at);
     const bool failed = pod.status().phase() == v1::POD_PHASE_FAILED;
     Note(failed ? "Warning" : "Normal", failed ? "FailedDaemonPod" : "SucceededDaemonPod",

@@ -13,7 +13,7 @@
 #include "controller/object/references.h"
 #include "controller/reconcile/conditions.h"
 #include "controller/reconcile/revisions.h"
-#include "controller/reconcile/stable_bytes.h"
+#include "proto/schema/stable_bytes.h"
 
 namespace cluster::controller {
 namespace {

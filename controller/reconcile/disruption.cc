@@ -4,7 +4,7 @@
 
 #include "controller/reconcile/budgets.h"
 #include "controller/reconcile/conditions.h"
-#include "controller/reconcile/stable_bytes.h"
+#include "proto/schema/stable_bytes.h"
 
 namespace cluster::controller {
 namespace {

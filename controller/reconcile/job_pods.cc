@@ -121,7 +121,9 @@ IndexFailures FailuresBefore(const v1::Pod& pod) {
   return {NumberIn(pod, kIndexFailures, 0), NumberIn(pod, kIndexIgnored, 0)};
 }
 
-absl::Time FinishTime(const v1::Pod& pod) {
+namespace {
+
+absl::Time ToldFinishTime(const v1::Pod& pod) {
   absl::Time last = absl::InfinitePast();
   for (const v1::ContainerStatus& container : pod.status().container_statuses()) {
     if (!container.state().terminated().has_finished_at()) continue;
@@ -138,6 +140,15 @@ absl::Time FinishTime(const v1::Pod& pod) {
            absl::Seconds(pod.metadata().deletion_grace_period_seconds());
   }
   return ToTime(pod.metadata().creation_timestamp());
+}
+
+}  // namespace
+
+absl::Time FinishTime(const v1::Pod& pod, absl::Time now) {
+  for (const absl::Time time : {ToldFinishTime(pod), ToTime(pod.metadata().creation_timestamp())}) {
+    if (time <= now) return time;
+  }
+  return absl::InfinitePast();
 }
 
 FailureVerdict JudgeFailure(const v1::JobSpec& spec, const v1::Pod& pod) {

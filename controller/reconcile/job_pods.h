@@ -45,7 +45,7 @@ struct IndexFailures {
 };
 IndexFailures FailuresBefore(const v1::Pod& pod);
 // When it ended, as well as that can be told.
-absl::Time FinishTime(const v1::Pod& pod);
+absl::Time FinishTime(const v1::Pod& pod, absl::Time now);
 
 // What the podFailurePolicy makes of a failed pod.
 struct FailureVerdict {

@@ -163,7 +163,8 @@ std::optional<JobVerdict> JudgeJob(const v1::Job& job, const JobTally& tally, ab
   return std::nullopt;
 }
 
-absl::Time MayReplaceAt(const v1::JobSpec& spec, const std::vector<EntryPtr>& pods) {
+absl::Time MayReplaceAt(const v1::JobSpec& spec, const std::vector<EntryPtr>& pods,
+                        absl::Time now) {
   absl::Time last_success = absl::InfinitePast();
   std::vector<absl::Time> failures;
   for (const EntryPtr& entry : pods) {
@@ -171,9 +172,9 @@ absl::Time MayReplaceAt(const v1::JobSpec& spec, const std::vector<EntryPtr>& po
     // Somebody's decision, and no sign that the next one would fail too.
     if (IsTerminating(pod)) continue;
     if (pod.status().phase() == v1::POD_PHASE_SUCCEEDED) {
-      last_success = std::max(last_success, FinishTime(pod));
+      last_success = std::max(last_success, FinishTime(pod, now));
     } else if (HasFailed(pod, spec)) {
-      failures.push_back(FinishTime(pod));
+      failures.push_back(FinishTime(pod, now));
     }
   }
   const auto after_success = std::count_if(failures.begin(), failures.end(),
@@ -183,10 +184,10 @@ absl::Time MayReplaceAt(const v1::JobSpec& spec, const std::vector<EntryPtr>& po
          BackoffAfter(static_cast<int>(after_success));
 }
 
-absl::Time MayReplaceIndexAt(const Ended& last) {
+absl::Time MayReplaceIndexAt(const Ended& last, absl::Time now) {
   const v1::Pod& pod = last.pod->object.pod();
   if (IsTerminating(pod)) return absl::InfinitePast();
-  return FinishTime(pod) + BackoffAfter(FailuresBefore(pod).total() + 1);
+  return FinishTime(pod, now) + BackoffAfter(FailuresBefore(pod).total() + 1);
 }
 
 }  // namespace cluster::controller

@@ -56,8 +56,8 @@ std::optional<JobVerdict> JudgeJob(const v1::Job& job, const JobTally& tally, ab
 
 // Before this time no pod is made in place of those that failed: 10 s after the last failure, twice
 // as long for each in a row, at most 6 minutes.
-absl::Time MayReplaceAt(const v1::JobSpec& spec, const std::vector<EntryPtr>& pods);
+absl::Time MayReplaceAt(const v1::JobSpec& spec, const std::vector<EntryPtr>& pods, absl::Time now);
 // The same for the index of a pod that failed.
-absl::Time MayReplaceIndexAt(const Ended& last);
+absl::Time MayReplaceIndexAt(const Ended& last, absl::Time now);
 
 }  // namespace cluster::controller

@@ -13,8 +13,8 @@
 #include "controller/reconcile/ownership.h"
 #include "controller/reconcile/pod_ranking.h"
 #include "controller/reconcile/pod_state.h"
-#include "controller/reconcile/stable_bytes.h"
 #include "proto/schema/scalars.h"
+#include "proto/schema/stable_bytes.h"
 #include "proto/validate/job_rules.h"
 
 namespace cluster::controller {
@@ -143,7 +143,7 @@ class JobSync {
     if (missing <= 0 || !IsOpen(view_, Meta(entry_.object).namespace_())) return;
     missing = std::min(missing, kMostCreated);
     if (!spec_.has_backoff_limit_per_index()) {
-      const absl::Time may = MayReplaceAt(spec_, pods_);
+      const absl::Time may = MayReplaceAt(spec_, pods_, now_);
       if (may > now_) return changes_.WakeAt(may);
     }
     if (!IsIndexed(spec_)) {
@@ -186,7 +186,7 @@ class JobSync {
       IndexFailures failures;
       const auto last = tally_.last_failures.find(index);
       if (last != tally_.last_failures.end()) {
-        const absl::Time may = MayReplaceIndexAt(last->second);
+        const absl::Time may = MayReplaceIndexAt(last->second, now_);
         if (may > now_) {
           changes_.WakeAt(may);
           continue;

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
-#include "controller/reconcile/stable_bytes.h"
+#include "proto/schema/stable_bytes.h"
 
 namespace cluster::controller {
 namespace {

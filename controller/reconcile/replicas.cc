@@ -11,8 +11,8 @@
 #include "controller/reconcile/ownership.h"
 #include "controller/reconcile/pod_ranking.h"
 #include "controller/reconcile/pod_state.h"
-#include "controller/reconcile/stable_bytes.h"
 #include "proto/schema/scalars.h"
+#include "proto/schema/stable_bytes.h"
 
 namespace cluster::controller {
 namespace {
@@ -54,7 +54,8 @@ absl::Time MayCreateAt(const std::vector<EntryPtr>& owned, absl::Time now) {
     const v1::Pod& pod = entry->object.pod();
     if (pod.status().phase() != v1::POD_PHASE_FAILED) continue;
     const absl::Time made = ToTime(pod.metadata().creation_timestamp());
-    if (now - made > 10 * kLongestBackoff) continue;
+    // Ahead of now: the clock has stepped back since.
+    if (made > now || now - made > 10 * kLongestBackoff) continue;
     ++failures;
     last = std::max(last, made);
   }

@@ -10,7 +10,7 @@
 #include "controller/reconcile/conditions.h"
 #include "controller/reconcile/pod_state.h"
 #include "controller/reconcile/rollout.h"
-#include "controller/reconcile/stable_bytes.h"
+#include "proto/schema/stable_bytes.h"
 
 namespace cluster::controller {
 namespace {

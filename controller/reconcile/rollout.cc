@@ -13,7 +13,7 @@
 #include "controller/reconcile/revisions.h"
 #include "controller/reconcile/rollout_scaling.h"
 #include "controller/reconcile/rollout_status.h"
-#include "controller/reconcile/stable_bytes.h"
+#include "proto/schema/stable_bytes.h"
 
 namespace cluster::controller {
 namespace {

@@ -75,9 +75,12 @@ Changes ReconcileSets(
   return all;
 }
 
-absl::Time ReplaceableAt(const v1::Pod& pod) {
+absl::Time ReplaceableAt(const v1::Pod& pod, absl::Time now) {
   if (pod.status().phase() != v1::POD_PHASE_FAILED) return absl::InfinitePast();
-  return ToTime(pod.metadata().creation_timestamp()) + kFailedPodPause;
+  const absl::Time made = ToTime(pod.metadata().creation_timestamp());
+  // The clock has stepped back since.
+  if (made > now) return absl::InfinitePast();
+  return made + kFailedPodPause;
 }
 
 }  // namespace cluster::controller

@@ -45,6 +45,6 @@ Changes ReconcileSets(
     const std::function<Changes(const Entry&, const PassInputs&, const SetOrphans&)>& look);
 
 // When a pod that has ended may be replaced.
-absl::Time ReplaceableAt(const v1::Pod& pod);
+absl::Time ReplaceableAt(const v1::Pod& pod, absl::Time now);
 
 }  // namespace cluster::controller

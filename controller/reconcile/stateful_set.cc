@@ -135,7 +135,7 @@ class StatefulPass {
   // A pod that has ended gives its place to a new one of the same name.
   void ReplaceEnded(const EntryPtr& pod) {
     const v1::Pod& ended = pod->object.pod();
-    const absl::Time at = ReplaceableAt(ended);
+    const absl::Time at = ReplaceableAt(ended, inputs_.now);
     Wait("PodEnded", absl::StrCat("pod ", ended.metadata().name(), " has ended and is made anew"));
     if (at > inputs_.now) return changes_.WakeAt(at);
     const bool failed = ended.status().phase() == v1::POD_PHASE_FAILED;

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "controller/reconcile/conditions.h"
-#include "controller/reconcile/stable_bytes.h"
+#include "proto/schema/stable_bytes.h"
 
 namespace cluster::controller {
 namespace {

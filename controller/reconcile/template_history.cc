@@ -10,7 +10,7 @@
 #include "controller/reconcile/conditions.h"
 #include "controller/reconcile/data_versions.h"
 #include "controller/reconcile/revisions.h"
-#include "controller/reconcile/stable_bytes.h"
+#include "proto/schema/stable_bytes.h"
 
 namespace cluster::controller {
 namespace {

@@ -7,9 +7,9 @@
 
 #include "controller/object/claims.h"
 #include "controller/reconcile/pod_state.h"
-#include "controller/reconcile/stable_bytes.h"
 #include "controller/scheduler/image_worth.h"
 #include "controller/scheduler/placement.h"
+#include "proto/schema/stable_bytes.h"
 
 namespace cluster::controller {
 namespace {

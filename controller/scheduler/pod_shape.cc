@@ -5,9 +5,9 @@
 #include "absl/strings/str_cat.h"
 
 #include "controller/object/node_match.h"
-#include "controller/reconcile/stable_bytes.h"
 #include "controller/scheduler/placement.h"
 #include "controller/scheduler/taints.h"
+#include "proto/schema/stable_bytes.h"
 
 namespace cluster::controller {
 namespace {

@@ -1,7 +1,5 @@
 #include "controller/session/hub.h"
 
-#include <future>
-
 #include "absl/strings/str_cat.h"
 
 #include "base/log.h"
@@ -9,6 +7,9 @@
 
 namespace cluster::controller {
 namespace {
+
+// A timer that fires so much after its time is no sign of anything.
+constexpr absl::Duration kOftenLate = absl::Milliseconds(500);
 
 absl::Status NotAttached(const std::string& node) {
   return absl::UnavailableError(
@@ -58,9 +59,9 @@ absl::Status Hub::Load() {
   RETURN_IF_ERROR(pace_.Load());
   RETURN_IF_ERROR(archives_->Load());
   facts_.archives = archives_->List();
-  std::promise<absl::Status> followed;
-  parts_.strand->Post([this, &followed] {
-    const absl::Status status = Follow();
+  absl::Status followed;
+  parts_.strand->Call([this, &followed] {
+    followed = Follow();
     // A whole lease for everyone, and the time to dial again: before that nobody is lost.
     const absl::Duration now = parts_.clock->Monotonic();
     const auto& nodes = view_.All(v1::Object::kNode);
@@ -72,9 +73,8 @@ absl::Status Hub::Load() {
       if (view_.FindUid(uid) == nullptr) writer_->ForgetPod(uid);
     }
     ScheduleLeases();
-    followed.set_value(status);
   });
-  return followed.get_future().get();
+  return followed;
 }
 
 NodeContacts Hub::Contacts() const {
@@ -192,6 +192,14 @@ void Hub::Renew(Session* session, absl::Duration received) {
 
 void Hub::CheckLeases() {
   const absl::Duration now = parts_.clock->Monotonic();
+  // Whoever comes late to look has been away himself, and what nodes said meanwhile waits behind
+  // this.
+  const absl::Duration late = now - lease_timer_due_;
+  if (late > kOftenLate) {
+    LOG_WARN("this controller was held up for {}: leases last as much longer",
+             absl::FormatDuration(late));
+    leases_.Prolong(late);
+  }
   for (const std::string& node : leases_.TakeExpired(now)) {
     if (view_.Find(v1::Object::kNode, "", node) == nullptr) continue;
     const auto attached = by_node_.find(node);
@@ -213,6 +221,7 @@ void Hub::ScheduleLeases() {
   lease_timer_ = true;
   // Never early, and not later than a moment after the end.
   const absl::Duration wait = leases_.next() - parts_.clock->Monotonic();
+  lease_timer_due_ = parts_.clock->Monotonic() + std::max(wait, absl::Milliseconds(1));
   parts_.strand->PostAfter(std::max(wait, absl::Milliseconds(1)), [this] {
     lease_timer_ = false;
     CheckLeases();

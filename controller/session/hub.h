@@ -158,6 +158,7 @@ class Hub {
   std::vector<AgentLink*> dirty_;  // those to be flushed; some may be gone or flushed by now
   std::map<std::string, std::vector<WaitingStream>> waiting_streams_;  // by node, none attached
   bool lease_timer_ = false;
+  absl::Duration lease_timer_due_;
 
   mutable Mutex mutex_;
   NodeContacts contacts_ ABSL_GUARDED_BY(mutex_);

@@ -20,6 +20,14 @@ void LeaseTable::Forget(const std::string& node) {
   ends_.erase(found);
 }
 
+void LeaseTable::Prolong(absl::Duration by) {
+  by_end_.clear();
+  for (auto& [node, end] : ends_) {
+    end += by;
+    by_end_.insert({end, node});
+  }
+}
+
 std::vector<std::string> LeaseTable::TakeExpired(absl::Duration now) {
   std::vector<std::string> expired;
   while (!by_end_.empty() && by_end_.begin()->first <= now) {

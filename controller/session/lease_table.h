@@ -18,6 +18,8 @@ class LeaseTable {
   // what was granted before.
   void Renew(const std::string& node, absl::Duration at, absl::Duration length);
   void Forget(const std::string& node);
+  // Every lease lasts so much longer.
+  void Prolong(absl::Duration by);
   // Nodes whose lease is over; each is told once per loss.
   std::vector<std::string> TakeExpired(absl::Duration now);
   // When TakeExpired has something next; infinite when no lease runs.

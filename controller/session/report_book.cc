@@ -1,5 +1,7 @@
 #include "controller/session/report_book.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace cluster::controller {
@@ -33,6 +35,7 @@ void ReportBook::Set(const std::string& uid, v1::PodReportRecord record, store::
 std::vector<std::string> ReportBook::Uids() const {
   std::vector<std::string> uids;
   for (const auto& [uid, stored] : records_) uids.push_back(uid);
+  std::sort(uids.begin(), uids.end());
   return uids;
 }
 

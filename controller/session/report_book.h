@@ -28,6 +28,7 @@ class ReportBook {
   const v1::PodReportRecord* Find(absl::string_view uid) const;
   void Set(const std::string& uid, v1::PodReportRecord record, store::Rev mod_rev);
   void Erase(absl::string_view uid) { records_.erase(uid); }
+  // Sorted.
   std::vector<std::string> Uids() const;
 
  private:

@@ -1,6 +1,6 @@
 #include "controller/session/sessions.h"
 
-#include <future>
+#include <set>
 
 #include "base/log.h"
 #include "base/status.h"
@@ -42,10 +42,9 @@ absl::StatusOr<std::unique_ptr<Sessions>> Sessions::Make(Parts parts, SessionOpt
   hub.note = std::move(parts.note);
   hub.contacts_changed = std::move(parts.contacts_changed);
   ASSIGN_OR_RETURN(sessions->hub_, Hub::Make(std::move(hub), std::move(options)));
-  std::promise<std::set<std::string>> known;
-  sessions->strand_.Post([&] { known.set_value(sessions->hub_->archives()->Ids()); });
-  ASSIGN_OR_RETURN(sessions->depot_,
-                   ImageDepot::Open(parts.image_directory, known.get_future().get()));
+  std::set<std::string> known;
+  sessions->strand_.Call([&] { known = sessions->hub_->archives()->Ids(); });
+  ASSIGN_OR_RETURN(sessions->depot_, ImageDepot::Open(parts.image_directory, known));
   sessions->service_ = std::make_unique<Service>(sessions.get(), parts.clock);
   return sessions;
 }

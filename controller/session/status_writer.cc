@@ -5,8 +5,8 @@
 #include "base/log.h"
 #include "controller/object/claims.h"
 #include "controller/object/object_fields.h"
-#include "controller/reconcile/stable_bytes.h"
 #include "controller/session/status_merge.h"
+#include "proto/schema/stable_bytes.h"
 
 namespace cluster::controller {
 namespace {

@@ -9,8 +9,9 @@ constexpr absl::Duration kPeriod = absl::Minutes(1);
 
 }  // namespace
 
-Compactor::Compactor(Store* store, const Clock* clock, CompactionOptions options)
-    : store_(store), clock_(clock), policy_(options), strand_("compactor") {
+Compactor::Compactor(Store* store, const Clock* clock, CompactionOptions options,
+                     Executor* executor)
+    : store_(store), clock_(clock), policy_(options), strand_("compactor", executor) {
   strand_.Post([this] { Look(); });
 }
 

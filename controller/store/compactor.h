@@ -10,8 +10,9 @@ namespace cluster::store {
 
 class Compactor {
  public:
-  // Looks each minute, on a thread of its own. Store and clock must outlive it.
-  Compactor(Store* store, const Clock* clock, CompactionOptions options = {});
+  // Looks each minute, on a thread of its own. All must outlive it; `executor`: see base/strand.h.
+  Compactor(Store* store, const Clock* clock, CompactionOptions options = {},
+            Executor* executor = nullptr);
   // Waits for a compaction that is running.
   ~Compactor();
 

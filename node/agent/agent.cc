@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/status.h"
+#include "node/session/attach_stream.h"
 #include "node/session/facts.h"
 
 namespace cluster::node {
@@ -144,6 +145,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(AgentOptions options, AgentP
   session.boot_id = options.boot_id;
   ASSIGN_OR_RETURN(session.agent_instance, RandomBytes16());
   SessionParts session_parts;
+  session_parts.dial = DialOverGrpc(options.controller);
   session_parts.workers = agent->workers_.get();
   session_parts.records = agent->records_.get();
   session_parts.outbox = agent->outbox_.get();

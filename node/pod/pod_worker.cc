@@ -12,6 +12,7 @@
 #include "node/volume/volume_plan.h"
 #include "proto/schema/scalars.h"
 #include "proto/schema/signal_names.h"
+#include "proto/schema/stable_bytes.h"
 
 namespace cluster::node {
 namespace {
@@ -19,7 +20,6 @@ namespace {
 // A lost hint costs at most this much. None is lost that we know of: a cluster-init that cannot
 // tell hangs up, and that is heard. A thousand idle pods cost what a thousand looks in that time
 // cost.
-constexpr absl::Duration kPeriod = absl::Seconds(30);
 constexpr absl::Duration kFirstRetry = absl::Milliseconds(200);
 constexpr absl::Duration kLongestRetry = absl::Seconds(30);
 constexpr char kPreparing[] = "sandbox";
@@ -34,7 +34,7 @@ PodWorker::PodWorker(const PodWorld* world, v1::PodRecord record)
       record_(std::move(record)),
       hook_ends_(std::make_shared<HookInbox>()),
       snapshot_(record_) {
-  kept_ = WithoutAssignment(record_).SerializeAsString();
+  kept_ = StableBytes(WithoutAssignment(record_));
   for (const v1::ContainerRecord& container : record_.containers()) {
     if (container.has_terminated()) reported_ends_[container.name()] = container.attempt();
     if (StageOf(container) == Stage::kRunning) adopted_[container.name()] = container.attempt();
@@ -148,7 +148,7 @@ absl::StatusOr<Observed> PodWorker::Observe() {
 }
 
 absl::Status PodWorker::Keep() {
-  std::string now = WithoutAssignment(record_).SerializeAsString();
+  std::string now = StableBytes(WithoutAssignment(record_));
   if (now != kept_) {
     RETURN_IF_ERROR(world_->records->Put(record_));
     kept_ = std::move(now);
@@ -167,7 +167,7 @@ void PodWorker::Publish(const Moment& now) {
   update.set_epoch(record_.assignment().epoch());
   update.set_gone(record_.gone());
   *update.mutable_status() = StatusOf(hurdles_, world_->host_ip, now, &record_);
-  std::string text = update.SerializeAsString();
+  std::string text = StableBytes(update);
   if (text == published_) return;
   published_ = std::move(text);
   world_->publish(std::move(update));
@@ -280,7 +280,7 @@ absl::Duration PodWorker::Round() {
     return now.monotonic;
   }
   if (decision.verb == Verb::kNone) {
-    return std::min({decision.look_again_at, now.monotonic + kPeriod, NextLeaseLook()});
+    return std::min({decision.look_again_at, now.monotonic + world_->period, NextLeaseLook()});
   }
   Do(decision, now);
   return now.monotonic;

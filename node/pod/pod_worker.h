@@ -35,6 +35,8 @@ struct PodWorld {
   std::string node_name;
   std::string host_ip;
   int64_t node_memory = 0;  // bytes
+  // A lost hint costs a pod so much time (law 3).
+  absl::Duration period = absl::Seconds(30);
   // When pods that exist once begin to end, unless the lease goes on until then (CLOCK_BOOTTIME);
   // empty: never. The file is for their cluster-init; "" = there is none.
   std::function<absl::Duration()> stop_unique_at = {};

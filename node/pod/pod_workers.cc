@@ -23,7 +23,9 @@ bool HasBegun(const v1::PodRecord& record) {
 }  // namespace
 
 PodWorkers::PodWorkers(PodWorld world, WorkersOptions options)
-    : world_(WithPoke(std::move(world))), options_(options) {}
+    : world_(WithPoke(std::move(world))), options_(options) {
+  if (options_.executor != nullptr) strand_.emplace("pods", options_.executor);
+}
 
 PodWorld PodWorkers::WithPoke(PodWorld world) {
   world.look_again = [this](const std::string& uid) { Poke(uid); };
@@ -113,6 +115,7 @@ absl::Status PodWorkers::Recover() {
   LOG_INFO("recovered: {} pods live, {} to be made again, {} unknown ones removed",
            plan.adopt.size(), plan.lost.size(), plan.remove.size());
   world_.runtime->SetListener([this](const std::string& uid) { Poke(uid); });
+  if (strand_.has_value()) return absl::OkStatus();
   for (int i = 0; i < options_.threads; ++i) Spawn();
   dispatcher_ = std::thread([this] { Dispatch(); });
   return absl::OkStatus();
@@ -191,6 +194,7 @@ void PodWorkers::Enqueue(const std::string& uid, Slot* slot) {
   slot->queued = true;
   SetDue(uid, slot, absl::InfiniteDuration());
   queue_.push_back(uid);
+  DriveAt(-absl::InfiniteDuration());
   work_.Signal();
   if (queue_.size() > idle_) dispatch_.Signal();
 }
@@ -201,6 +205,7 @@ void PodWorkers::SetDue(const std::string& uid, Slot* slot, absl::Duration due) 
   if (due == absl::InfiniteDuration()) return;
   const bool first = timers_.empty() || due < timers_.begin()->first;
   timers_.insert({due, uid});
+  if (first) DriveAt(due);
   if (first) dispatch_.Signal();
 }
 
@@ -302,23 +307,52 @@ void PodWorkers::Work() {
       --idle_;
       continue;
     }
-    const std::string uid = std::move(queue_.front());
-    queue_.pop_front();
-    const auto found = slots_.find(uid);
-    if (found == slots_.end()) continue;
-    found->second.queued = false;
-    found->second.running = true;
-    PodWorker* const worker = found->second.worker.get();
-    running_[uid] = world_.clock->Monotonic();
-    mutex_.Unlock();
-    const absl::Duration next = worker->Round();
-    bool over = false;
-    worker->Visit([&over](const v1::PodRecord& record) { over = IsOver(record); });
-    const std::set<std::string> waiting = over ? claims_.TakeWaiting(uid) : std::set<std::string>();
-    mutex_.Lock();
-    RetryThose(waiting);
-    FinishRound(uid, next);
+    Turn();
   }
+}
+
+void PodWorkers::Turn() {
+  const std::string uid = std::move(queue_.front());
+  queue_.pop_front();
+  const auto found = slots_.find(uid);
+  if (found == slots_.end()) return;
+  found->second.queued = false;
+  found->second.running = true;
+  PodWorker* const worker = found->second.worker.get();
+  running_[uid] = world_.clock->Monotonic();
+  mutex_.Unlock();
+  const absl::Duration next = worker->Round();
+  bool over = false;
+  worker->Visit([&over](const v1::PodRecord& record) { over = IsOver(record); });
+  const std::set<std::string> waiting = over ? claims_.TakeWaiting(uid) : std::set<std::string>();
+  mutex_.Lock();
+  RetryThose(waiting);
+  FinishRound(uid, next);
+}
+
+void PodWorkers::FireTimers(absl::Duration now) {
+  while (!timers_.empty() && timers_.begin()->first <= now) {
+    const std::string uid = timers_.begin()->second;
+    Enqueue(uid, &slots_[uid]);
+  }
+}
+
+void PodWorkers::DriveAt(absl::Duration due) {
+  if (!strand_.has_value() || due >= drive_at_) return;
+  drive_at_ = due;
+  const auto drive = [this, number = ++drive_number_] { Drive(number); };
+  if (due == -absl::InfiniteDuration()) return strand_->Post(drive);
+  strand_->PostAfter(due - world_.clock->Monotonic(), drive);
+}
+
+void PodWorkers::Drive(int64_t number) {
+  MutexLock lock(&mutex_);
+  if (stopping_ || number != drive_number_) return;
+  drive_at_ = absl::InfiniteDuration();
+  FireTimers(world_.clock->Monotonic());
+  if (!queue_.empty()) Turn();
+  if (!queue_.empty()) return DriveAt(-absl::InfiniteDuration());
+  if (!timers_.empty()) DriveAt(timers_.begin()->first);
 }
 
 void PodWorkers::FinishRound(const std::string& uid, absl::Duration next) {
@@ -349,10 +383,7 @@ void PodWorkers::Dispatch() {
   MutexLock lock(&mutex_);
   while (!stopping_) {
     const absl::Duration now = world_.clock->Monotonic();
-    while (!timers_.empty() && timers_.begin()->first <= now) {
-      const std::string uid = timers_.begin()->second;
-      Enqueue(uid, &slots_[uid]);
-    }
+    FireTimers(now);
     absl::Duration wait = timers_.empty() ? absl::InfiniteDuration() : timers_.begin()->first - now;
     if (queue_.size() > idle_) {
       const int threads = static_cast<int>(threads_.size());

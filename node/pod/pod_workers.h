@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -15,6 +16,7 @@
 #include "absl/status/statusor.h"
 
 #include "base/mutex.h"
+#include "base/strand.h"
 #include "node/pod/claim_book.h"
 #include "node/pod/pod_worker.h"
 
@@ -33,6 +35,8 @@ struct WorkersOptions {
   int max_threads = 128;  // with those that are stuck
   // A verb that takes longer no longer counts against `threads`.
   absl::Duration stuck_after = absl::Seconds(2);
+  // Rounds run one after another on a strand of this executor, and no threads are made.
+  Executor* executor = nullptr;
 };
 
 // Thread-safe.
@@ -101,6 +105,12 @@ class PodWorkers {
   void Spawn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   int StuckCount(absl::Duration now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Work();
+  // One round of the next pod in the queue, which is not empty; lets go of the mutex meanwhile.
+  void Turn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FireTimers(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // On an executor: what the threads do else, as far as it is due.
+  void Drive(int64_t number);
+  void DriveAt(absl::Duration due) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FinishRound(const std::string& uid, absl::Duration next)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Turns timers into work and adds threads for stuck ones.
@@ -125,7 +135,11 @@ class PodWorkers {
   size_t idle_ ABSL_GUARDED_BY(mutex_) = 0;  // threads that wait for work
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::function<void()> forgotten_ ABSL_GUARDED_BY(mutex_);
+  // When Drive is to run next; infinite: it is not. Of those that were posted the last one counts.
+  absl::Duration drive_at_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();
+  int64_t drive_number_ ABSL_GUARDED_BY(mutex_) = 0;
   std::thread dispatcher_;
+  std::optional<Strand> strand_;  // last: its tasks use everything above
 };
 
 }  // namespace cluster::node

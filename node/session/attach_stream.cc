@@ -88,4 +88,11 @@ void AttachStream::OnDone(const grpc::Status& status) {
   done(FromGrpc(status), std::move(self_));
 }
 
+Dial DialOverGrpc(std::string controller) {
+  return [controller = std::move(controller)](ControllerStream::Events events) {
+    auto channel = DialController(controller);
+    return Dialled{AttachStream::Open(channel, std::move(events)), channel};
+  };
+}
+
 }  // namespace cluster::node

@@ -2,35 +2,25 @@
 #pragma once
 
 #include <deque>
-#include <functional>
 #include <memory>
 
-#include "absl/status/status.h"
 #include "grpcpp/grpcpp.h"
 
 #include "base/mutex.h"
 #include "cluster/v1/session.grpc.pb.h"
+#include "node/session/controller_stream.h"
 
 namespace cluster::node {
 
-// Keeps itself alive until gRPC is done with it. Thread-safe.
-class AttachStream final : public grpc::ClientBidiReactor<v1::NodeMessage, v1::ControllerMessage> {
+// Keeps itself alive until gRPC is done with it; its events run on gRPC's threads.
+class AttachStream final : public ControllerStream,
+                           private grpc::ClientBidiReactor<v1::NodeMessage, v1::ControllerMessage> {
  public:
-  // Both run on gRPC's threads and must not block.
-  struct Events {
-    // The next message is read only after ReadNext.
-    std::function<void(v1::ControllerMessage)> message;
-    // Once, as the last call. The receiver must let go of the stream on a thread of its own: the
-    // last channel of a process must not be destroyed on the thread of gRPC that it would wait for.
-    std::function<void(absl::Status, std::shared_ptr<AttachStream>)> done;
-  };
-
   static std::shared_ptr<AttachStream> Open(std::shared_ptr<grpc::Channel> channel, Events events);
 
-  void Send(v1::NodeMessage message);
-  void ReadNext();
-  // Ends the session now; `done` follows.
-  void Cancel();
+  void Send(v1::NodeMessage message) override;
+  void ReadNext() override;
+  void Cancel() override;
 
  private:
   AttachStream(std::shared_ptr<grpc::Channel> channel, Events events);
@@ -54,5 +44,8 @@ class AttachStream final : public grpc::ClientBidiReactor<v1::NodeMessage, v1::C
   v1::NodeMessage outgoing_;        // gRPC's while writing_
   v1::ControllerMessage incoming_;  // gRPC's while reading_
 };
+
+// Each call dials that controller (as for DialController) anew.
+Dial DialOverGrpc(std::string controller);
 
 }  // namespace cluster::node

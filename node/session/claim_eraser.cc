@@ -14,8 +14,11 @@ constexpr absl::Duration kLongestWait = absl::Seconds(30);
 }  // namespace
 
 ClaimEraser::ClaimEraser(Runtime* runtime, std::function<bool(const std::string& uid)> in_use,
-                         std::function<void(const std::string& uid)> erased)
-    : runtime_(runtime), in_use_(std::move(in_use)), erased_(std::move(erased)) {}
+                         std::function<void(const std::string& uid)> erased, Executor* executor)
+    : runtime_(runtime),
+      in_use_(std::move(in_use)),
+      erased_(std::move(erased)),
+      strand_("claims", executor) {}
 
 void ClaimEraser::Erase(const std::vector<std::string>& uids) {
   for (const std::string& uid : uids) {

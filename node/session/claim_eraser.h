@@ -19,9 +19,9 @@ namespace cluster::node {
 class ClaimEraser {
  public:
   // `runtime` outlives it. `in_use`: a pod on the node may have the claim. `erased` is called when
-  // nothing is left. All from the eraser's thread.
+  // nothing is left. All from the eraser's thread. `executor`: see base/strand.h.
   ClaimEraser(Runtime* runtime, std::function<bool(const std::string& uid)> in_use,
-              std::function<void(const std::string& uid)> erased);
+              std::function<void(const std::string& uid)> erased, Executor* executor = nullptr);
   ~ClaimEraser() { Stop(); }
 
   void Erase(const std::vector<std::string>& uids);
@@ -34,7 +34,7 @@ class ClaimEraser {
   const std::function<bool(const std::string&)> in_use_;
   const std::function<void(const std::string&)> erased_;
   std::set<std::string> busy_;  // of the strand
-  Strand strand_{"claims"};
+  Strand strand_;
 };
 
 }  // namespace cluster::node

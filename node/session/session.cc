@@ -8,8 +8,8 @@
 
 #include "base/log.h"
 #include "base/status.h"
-#include "node/session/channel.h"
 #include "proto/schema/assignments_digest.h"
+#include "proto/schema/stable_bytes.h"
 
 namespace cluster::node {
 namespace {
@@ -35,8 +35,8 @@ void ChangePeers(const v1::Assignments& assignments,
 Session::Session(SessionOptions options, SessionParts parts)
     : options_(std::move(options)),
       parts_(std::move(parts)),
-      random_(std::random_device{}()),
-      strand_("session") {}
+      random_(options_.seed),
+      strand_("session", parts_.executor) {}
 
 Session::~Session() { Stop(); }
 
@@ -56,17 +56,14 @@ void Session::Stop() {
   if (stop_called_.exchange(true)) return;
   parts_.outbox->SetListener(nullptr);
   parts_.workers->SetForgottenListener(nullptr);
-  strand_.Post([this] {
+  strand_.Call([this] {
     stopping_ = true;
     if (stream_ != nullptr) stream_->Cancel();
-    MutexLock lock(&mutex_);
-    quiet_ = true;
-    stream_gone_.SignalAll();
   });
   {
-    // gRPC's last callback posts to the strand: it must have come before the strand ends.
+    // The stream's last callback posts to the strand: it must have come before the strand ends.
     MutexLock lock(&mutex_);
-    while (!quiet_ || has_stream_) stream_gone_.Wait(&mutex_);
+    while (has_stream_) stream_gone_.Wait(&mutex_);
   }
   strand_.Stop();
 }
@@ -96,13 +93,11 @@ void Session::Connect() {
   flush_scheduled_ = false;
   unacknowledged_ = 0;
   batch_sequence_ = 0;
-  auto channel = DialController(options_.controller);
   {
     MutexLock lock(&mutex_);
     has_stream_ = true;
-    channel_ = channel;
   }
-  AttachStream::Events events;
+  ControllerStream::Events events;
   events.message = [this, generation](v1::ControllerMessage message) {
     strand_.Post([this, generation, message = std::move(message)]() mutable {
       if (generation != generation_ || stopping_) return;
@@ -110,10 +105,15 @@ void Session::Connect() {
       if (stream_ != nullptr) stream_->ReadNext();
     });
   };
-  events.done = [this](absl::Status status, std::shared_ptr<AttachStream> stream) {
+  events.done = [this](absl::Status status, std::shared_ptr<ControllerStream> stream) {
     strand_.Post([this, status = std::move(status), stream = std::move(stream)] { Ended(status); });
   };
-  stream_ = AttachStream::Open(std::move(channel), std::move(events));
+  Dialled dialled = parts_.dial(std::move(events));
+  stream_ = std::move(dialled.stream);
+  {
+    MutexLock lock(&mutex_);
+    channel_ = std::move(dialled.channel);
+  }
   SendHello();
   PostAfter(kHelloDeadline + reconnect_.longest_queue(), [this] {
     if (!welcomed_) Break("no welcome from the controller");
@@ -132,7 +132,7 @@ void Session::SendHello() {
   hello->set_term(node_.term());
   for (const v1::ImageReport& report : node_.unpacked()) hello->add_archives(report.archive());
   *hello->mutable_facts() = parts_.facts();
-  sent_facts_ = hello->facts().status().SerializeAsString();
+  sent_facts_ = StableBytes(hello->facts().status());
   hello_sent_ = parts_.clock->Monotonic();
   stream_->Send(std::move(message));
 }
@@ -382,7 +382,7 @@ void Session::SendFactsIfChanged() {
 
 void Session::SendFacts() {
   const v1::Node facts = parts_.facts();
-  std::string text = facts.status().SerializeAsString();
+  std::string text = StableBytes(facts.status());
   if (text != sent_facts_) {
     sent_facts_ = std::move(text);
     v1::NodeMessage message;

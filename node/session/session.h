@@ -19,7 +19,7 @@
 #include "cluster/v1/session.pb.h"
 #include "node/pod/pod_workers.h"
 #include "node/pod/record_store.h"
-#include "node/session/attach_stream.h"
+#include "node/session/controller_stream.h"
 #include "node/session/image_archives.h"
 #include "node/session/lease_file.h"
 #include "node/session/reconnect.h"
@@ -30,6 +30,7 @@ namespace cluster::node {
 
 // Everything pointed to outlives the session. The functions run on the session's thread.
 struct SessionParts {
+  Dial dial;
   PodWorkers* workers = nullptr;
   RecordStore* records = nullptr;
   StatusOutbox* outbox = nullptr;
@@ -46,16 +47,19 @@ struct SessionParts {
   std::function<void(const std::vector<std::string>& uids)> erase_claims;
   // Serves a stream that the controller asked for; does not block.
   std::function<void(std::shared_ptr<grpc::Channel>, const v1::OpenStream&)> open_stream;
+  Executor* executor = nullptr;  // see base/strand.h
 };
 
 struct SessionOptions {
-  std::string controller;  // as for DialController
+  std::string controller;  // as people call it
   std::string node;
   std::string boot_id;
   std::string agent_instance;  // 16 random bytes
   absl::Duration status_delay = absl::Milliseconds(5);
   // The node counts as back only after its stale pods are gone; this is the longest that is waited.
   absl::Duration stale_patience = absl::Seconds(10);
+  // Of waits before dialling and between beats.
+  uint32_t seed = std::random_device{}();
 };
 
 // Thread-safe.
@@ -112,7 +116,7 @@ class Session {
   std::minstd_rand random_;
 
   v1::NodeRecord node_;
-  std::shared_ptr<AttachStream> stream_;
+  std::shared_ptr<ControllerStream> stream_;
   int64_t generation_ = 0;  // counts streams
   bool welcomed_ = false;
   bool stopping_ = false;
@@ -135,7 +139,6 @@ class Session {
   SessionLease lease_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<grpc::Channel> channel_ ABSL_GUARDED_BY(mutex_);
   bool has_stream_ ABSL_GUARDED_BY(mutex_) = false;
-  bool quiet_ ABSL_GUARDED_BY(mutex_) = false;  // no stream begins any more
   std::atomic<bool> stop_called_ = false;
 
   Strand strand_;  // last: its thread uses everything above

@@ -54,5 +54,15 @@ TEST(LeaseTable, AForgottenNodeIsNotLost) {
   EXPECT_EQ(leases.next(), absl::InfiniteDuration());
 }
 
+TEST(LeaseTable, ProlongsEveryLease) {
+  LeaseTable leases;
+  leases.Renew("a", absl::Seconds(1), kLength);
+  leases.Renew("b", absl::Seconds(2), kLength);
+  leases.Prolong(absl::Seconds(10));
+  EXPECT_EQ(leases.next(), absl::Seconds(11) + kLength);
+  EXPECT_THAT(leases.TakeExpired(absl::Seconds(11) + kLength), ElementsAre("a"));
+  EXPECT_EQ(leases.next(), absl::Seconds(12) + kLength);
+}
+
 }  // namespace
 }  // namespace cluster::controller

@@ -1,9 +1,9 @@
-#include "controller/reconcile/stable_bytes.h"
+#include "proto/schema/stable_bytes.h"
 
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 
-namespace cluster::controller {
+namespace cluster {
 
 std::string StableBytes(const google::protobuf::MessageLite& message) {
   std::string bytes;
@@ -16,4 +16,4 @@ std::string StableBytes(const google::protobuf::MessageLite& message) {
   return bytes;
 }
 
-}  // namespace cluster::controller
+}  // namespace cluster

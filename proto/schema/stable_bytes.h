@@ -6,7 +6,7 @@
 
 #include "google/protobuf/message_lite.h"
 
-namespace cluster::controller {
+namespace cluster {
 
 std::string StableBytes(const google::protobuf::MessageLite& message);
 
@@ -15,4 +15,4 @@ inline bool SameMessage(const google::protobuf::MessageLite& a,
   return a.ByteSizeLong() == b.ByteSizeLong() && StableBytes(a) == StableBytes(b);
 }
 
-}  // namespace cluster::controller
+}  // namespace cluster

@@ -1,0 +1,22 @@
+// What checkers ask of objects, answered without the code that they check.
+#pragma once
+
+#include <string>
+
+#include "controller/cache/view.h"
+
+namespace cluster::sim {
+
+bool IsOver(const v1::Pod& pod);  // Succeeded or Failed
+bool IsGoing(const v1::ObjectMeta& meta);
+// Neither over nor on its way out.
+bool IsActive(const v1::Pod& pod);
+bool Holds(const google::protobuf::RepeatedPtrField<v1::Condition>& conditions,
+           absl::string_view type);
+bool IsReady(const v1::Pod& pod);
+// nullptr: it has none, or one of another kind.
+const v1::OwnerReference* OwnerOf(const v1::ObjectMeta& meta, absl::string_view kind);
+// "2" or "25%" of `total`, rounded up or down.
+int Share(const std::string& text, int total, bool up);
+
+}  // namespace cluster::sim

@@ -1,0 +1,41 @@
+// cluster-sim: runs seeds of the simulation by hand; see README.md.
+#include <iostream>
+
+#include "CLI/CLI.hpp"
+#include "spdlog/spdlog.h"
+
+#include "tests/sim/campaign.h"
+#include "tests/sim/run.h"
+
+int main(int argc, char** argv) {
+  namespace sim = cluster::sim;
+  sim::CampaignOptions options;
+  int64_t total = 0;
+  bool trace = false;
+  bool log = false;
+  CLI::App app("Simulates clusters, one for each seed.");
+  app.add_option("--seed", options.first_seed, "the first one");
+  app.add_option("--seeds", options.seeds, "how many");
+  app.add_option("--hours", total, "simulated hours of all seeds together, instead of --seeds");
+  app.add_option("--hours-per-seed", options.hours, "simulated hours of each");
+  app.add_option("--nodes", options.nodes, "of each cluster; 0: as its seed says");
+  app.add_option("--threads", options.threads, "0: one per processor");
+  app.add_option("--repeat-every", options.repeat_every, "one of so many is run twice; 0: none");
+  app.add_option("--shrink-runs", options.shrink_runs, "most runs to shorten a failing history");
+  app.add_flag("--stop-at-first", options.stop_at_first, "with a seed that fails");
+  app.add_flag("--trace", trace, "tell what happens in --seed, once");
+  app.add_flag("--log", log, "with the programs' own log");
+  CLI11_PARSE(app, argc, argv);
+  if (trace) {
+    spdlog::set_level(log ? spdlog::level::debug : spdlog::level::off);
+    const sim::Plan plan = sim::MakePlan(options.first_seed, options.hours, options.nodes);
+    std::cout << sim::Describe(plan);
+    const sim::Outcome outcome = sim::RunPlan(plan, sim::WorldDirectory(0), true);
+    std::cout << "hash " << std::hex << outcome.hash << "\n";
+    return outcome.violation.has_value() ? 1 : 0;
+  }
+  if (total > 0) options.seeds = (total + options.hours - 1) / options.hours;
+  const sim::Report report = sim::RunCampaign(options);
+  std::cout << sim::Describe(report);
+  return report.failures.empty() ? 0 : 1;
+}

@@ -1,0 +1,31 @@
+// What users apply, as small as a manifest can be.
+#pragma once
+
+#include <string>
+
+#include "cluster/v1/object.pb.h"
+
+namespace cluster::sim {
+
+// What tells one template from the next, and how its containers behave.
+struct Template {
+  int version = 1;
+  bool probed = true;  // has a readiness probe
+  int grace = 5;       // seconds to end
+  int run = -1;        // seconds until it ends by itself; -1: it does not
+  int fails = 0;       // percent of these ends that are failures
+  std::string cpu = "100m";
+};
+
+v1::Object DeploymentOf(const std::string& name, int replicas, const std::string& surge,
+                        const std::string& unavailable, const Template& pods);
+v1::Object StatefulSetOf(const std::string& name, int replicas, bool parallel, bool claims,
+                         const Template& pods);
+v1::Object DaemonSetOf(const std::string& name, const Template& pods);
+v1::Object JobOf(const std::string& name, int completions, int parallelism, bool indexed,
+                 const Template& pods);
+v1::Object CronJobOf(const std::string& name, const std::string& schedule, const Template& pods);
+// Of the pods of that app.
+v1::Object BudgetOf(const std::string& name, const std::string& app, const std::string& available);
+
+}  // namespace cluster::sim

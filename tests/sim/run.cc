@@ -1,0 +1,90 @@
+#include "tests/sim/run.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+#include "tests/sim/actions.h"
+#include "tests/sim/checkers/all.h"
+
+namespace cluster::sim {
+namespace {
+
+std::string Clock(Nanos at) {
+  return absl::StrFormat("%02d:%02d:%06.3f", at / kHour, at / kMinute % 60,
+                         static_cast<double>(at % kMinute) / 1e9);
+}
+
+}  // namespace
+
+Outcome RunPlan(const Plan& plan, const std::string& directory, bool trace) {
+  World world(plan.seed, plan.climate, directory, AllCheckers);
+  world.set_trace(trace);
+  Actions actions(&world);
+  for (const Action& action : plan.actions) {
+    world.time()->At(action.at, nullptr, [&actions, action] { actions.Do(action); });
+  }
+  for (const Episode& episode : plan.episodes) {
+    world.time()->At(episode.calm, nullptr, [&] {
+      world.Tell("* calm");
+      world.Calm();
+    });
+    world.time()->At(episode.calm + 10 * kSecond, nullptr, [&] { actions.Settle(); });
+    world.time()->At(episode.rest, nullptr, [&] { world.CheckRest(); });
+  }
+  world.RunTo(plan.end);
+  return {world.hash(), world.time()->steps(), world.disk()->CurrentRev(),
+          world.network()->delivered(), world.violation()};
+}
+
+Plan Shrink(const Plan& plan, const Violation& violation, const std::string& directory, int runs) {
+  Plan best = plan;
+  const auto fails = [&](const Plan& candidate) {
+    --runs;
+    const auto found = RunPlan(candidate, directory).violation;
+    return found.has_value() && found->checker == violation.checker;
+  };
+  // Nothing after the violation matters.
+  best.end = violation.at + kSecond;
+  std::erase_if(best.actions, [&](const Action& action) { return action.at > violation.at; });
+  std::erase_if(best.episodes, [&](const Episode& each) { return each.begin > violation.at; });
+  if (!fails(best)) return plan;
+  for (size_t chunk = std::max<size_t>(1, best.actions.size() / 2); runs > 0; chunk /= 2) {
+    for (size_t at = 0; at < best.actions.size() && runs > 0;) {
+      Plan candidate = best;
+      const auto first = candidate.actions.begin() + static_cast<std::ptrdiff_t>(at);
+      const auto last = candidate.actions.begin() +
+                        static_cast<std::ptrdiff_t>(std::min(at + chunk, best.actions.size()));
+      candidate.actions.erase(first, last);
+      if (fails(candidate)) {
+        best = std::move(candidate);
+      } else {
+        at += chunk;
+      }
+    }
+    if (chunk <= 1) break;
+  }
+  return best;
+}
+
+std::string Describe(const Plan& plan) {
+  const controller::SessionOptions& sessions = plan.climate.controller.sessions;
+  std::string text = absl::StrCat("seed ", plan.seed, ": ", plan.climate.nodes, " nodes, beat ",
+                                  absl::FormatDuration(sessions.beat), ", loop ",
+                                  absl::FormatDuration(plan.climate.controller.loop.period), ", ",
+                                  plan.actions.size(), " actions\n");
+  for (const Action& action : plan.actions) {
+    absl::StrAppend(&text, "  ", Clock(action.at), " ", NameOf(action.kind), "\n");
+  }
+  return text;
+}
+
+std::string WorldDirectory(int number) {
+  const char* base = std::filesystem::is_directory("/dev/shm") ? "/dev/shm" : "/tmp";
+  return absl::StrCat(base, "/cluster-sim-", getpid(), "-", number);
+}
+
+}  // namespace cluster::sim
