@@ -158,6 +158,8 @@ void NodeRegistrar::OnResult(std::shared_ptr<Call> call, const store::SubmitResu
     call->registration.lineage = call->record.lineage();
     return AwaitView(call, result.commit.rev);
   }
+  const absl::Status read = Reread(call->hello.node());
+  if (!read.ok()) return call->done(read);
   if (absl::IsAborted(result.status) && call->attempts < kMaxAttempts) {
     call->registration.session = 0;
     return AwaitView(call, store_->CurrentRev());
@@ -165,6 +167,25 @@ void NodeRegistrar::OnResult(std::shared_ptr<Call> call, const store::SubmitResu
   call->done(absl::IsAborted(result.status)
                  ? absl::UnavailableError("the node's record is changing too often: try again")
                  : result.status);
+}
+
+absl::Status NodeRegistrar::Reread(const std::string& node) {
+  const std::string key = absl::StrCat(kSessionPrefix, node);
+  ASSIGN_OR_RETURN(const store::Listing sessions, store_->List(key));
+  for (const store::Kv& kv : sessions.kvs) {
+    if (kv.key != key) continue;
+    Stored stored;
+    if (!stored.record.ParseFromString(kv.value)) {
+      return absl::DataLossError(absl::StrCat("the store's ", kv.key, " cannot be read"));
+    }
+    stored.mod_rev = kv.mod_rev;
+    sessions_[node] = std::move(stored);
+  }
+  if (!unrecorded_.contains(node)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const store::Listing ranges,
+                   store_->List(absl::StrCat(kRangePrefix, ranges_.Find(node))));
+  if (!ranges.kvs.empty()) unrecorded_.erase(node);
+  return absl::OkStatus();
 }
 
 void NodeRegistrar::AwaitView(std::shared_ptr<Call> call, store::Rev rev) {
