@@ -1,5 +1,4 @@
 // cluster-controller: keeps what the cluster should be and decides where it runs.
-#include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -78,8 +77,6 @@ int Main(int argc, const char* const* argv) {
     return 2;
   }
   RaiseFileLimit();
-  // What one thread allocates is freed by another: each arena more holds memory that nobody uses.
-  mallopt(M_ARENA_MAX, 2);
   // gRPC's locks look for cycles each time they are taken, as the distribution builds them.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const sigset_t ends = BlockSignals();

@@ -1,13 +1,13 @@
 #include "node/session/session.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
 #include "base/log.h"
 #include "base/status.h"
+#include "node/session/peer_list.h"
 #include "proto/schema/assignments_digest.h"
 #include "proto/schema/stable_bytes.h"
 
@@ -19,16 +19,6 @@ constexpr absl::Duration kHelloDeadline = absl::Seconds(10);
 constexpr absl::Duration kFactsPeriod = absl::Seconds(30);
 // Batches on their way at once; more would only queue.
 constexpr int64_t kMaxUnacknowledged = 8;
-
-void ChangePeers(const v1::Assignments& assignments,
-                 google::protobuf::RepeatedPtrField<v1::Peer>* peers) {
-  std::set<std::string> replaced(assignments.gone_peers().begin(), assignments.gone_peers().end());
-  for (const v1::Peer& peer : assignments.new_peers()) replaced.insert(peer.node());
-  peers->erase(std::remove_if(peers->begin(), peers->end(),
-                              [&](const v1::Peer& peer) { return replaced.contains(peer.node()); }),
-               peers->end());
-  for (const v1::Peer& peer : assignments.new_peers()) *peers->Add() = peer;
-}
 
 }  // namespace
 
@@ -294,12 +284,8 @@ void Session::HandleAssignments(v1::Assignments assignments) {
   }
   v1::NodeRecord node = node_;
   node.set_applied_revision(assignments.results_in());
-  const bool all_peers = assignments.complete() || assignments.peers_changed();
-  const bool peers =
-      all_peers || !assignments.new_peers().empty() || !assignments.gone_peers().empty();
   const bool archives = assignments.complete() || assignments.archives_changed();
-  if (all_peers) node.mutable_peers()->Swap(assignments.mutable_peers());
-  if (peers) ChangePeers(assignments, node.mutable_peers());
+  const bool peers = ChangePeers(assignments, node.mutable_peers());
   if (archives) node.mutable_archives()->Swap(assignments.mutable_archives());
   AssignmentChange change;
   change.complete = assignments.complete();

@@ -2,6 +2,7 @@
 
 #include "gtest/gtest.h"
 
+#include "node/session/peer_list.h"
 #include "node/session/reconnect.h"
 #include "node/session/session_lease.h"
 #include "node/session/status_outbox.h"
@@ -41,6 +42,57 @@ TEST(Lease, ANewSessionForgetsBeatsOfTheOldOneAndKeepsTheEnd) {
   lease.Begin(absl::Seconds(4));
   lease.Acknowledged(2);
   EXPECT_EQ(lease.end(), absl::Seconds(13.92));
+}
+
+TEST(SessionLease, ALeaseThatIsToldAnewCountsForWhatIsAcknowledgedFromThenOn) {
+  SessionLease lease;
+  lease.Begin(absl::Seconds(4));
+  lease.Sent(1, absl::Seconds(10));
+  lease.Sent(2, absl::Seconds(11));
+  lease.Acknowledged(1);
+  EXPECT_EQ(lease.end(), absl::Seconds(13.92));
+  lease.SetTtl(absl::Seconds(8));
+  lease.Acknowledged(2);
+  EXPECT_EQ(lease.end(), absl::Seconds(11) + absl::Seconds(8) * 0.98);
+  // A shorter one does not take back what was granted.
+  lease.SetTtl(absl::Seconds(4));
+  lease.Sent(3, absl::Seconds(12));
+  lease.Acknowledged(3);
+  EXPECT_EQ(lease.end(), absl::Seconds(11) + absl::Seconds(8) * 0.98);
+}
+
+v1::Peer PeerAt(const std::string& node, const std::string& address) {
+  v1::Peer peer;
+  peer.set_node(node);
+  peer.set_address(address);
+  return peer;
+}
+
+std::string TextOf(const PeerList& peers) {
+  std::string text;
+  for (const v1::Peer& peer : peers) text += peer.node() + "@" + peer.address() + " ";
+  return text;
+}
+
+TEST(PeerList, ChangesApplyOnTopAndAWholeListReplaces) {
+  PeerList peers;
+  v1::Assignments whole;
+  whole.set_peers_changed(true);
+  *whole.add_peers() = PeerAt("a", "1");
+  *whole.add_peers() = PeerAt("b", "2");
+  EXPECT_TRUE(ChangePeers(whole, &peers));
+  EXPECT_EQ(TextOf(peers), "a@1 b@2 ");
+  v1::Assignments change;
+  *change.add_new_peers() = PeerAt("a", "9");
+  *change.add_new_peers() = PeerAt("c", "3");
+  change.add_gone_peers("b");
+  EXPECT_TRUE(ChangePeers(change, &peers));
+  EXPECT_EQ(TextOf(peers), "a@9 c@3 ");
+  EXPECT_FALSE(ChangePeers({}, &peers));
+  v1::Assignments complete;
+  complete.set_complete(true);
+  EXPECT_TRUE(ChangePeers(complete, &peers));
+  EXPECT_EQ(TextOf(peers), "");
 }
 
 TEST(Reconnect, TheBoundDoublesUpToTheCap) {
