@@ -2,17 +2,16 @@
 // controller beside it, on a local cluster of one node.
 //   build/tests/agent_idle [PODS=1000] [SECONDS=30]
 #include <poll.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
 #include "base/file.h"
+#include "tests/bench/bench_tools.h"
 #include "tests/e2e/domain.h"
 #include "tests/e2e/local_fixture.h"
 
@@ -29,27 +28,6 @@ int PidOf(const std::string& program) {
   if (words >> pid) return pid;
   std::fprintf(stderr, "no pid in %s\n", path.c_str());
   std::exit(1);
-}
-
-// utime and stime, fields 14 and 15 of proc_pid_stat(5).
-double CpuSeconds(int pid) {
-  std::string text = ReadFile(absl::StrCat("/proc/", pid, "/stat")).value_or("");
-  std::istringstream fields(text.substr(text.rfind(')') + 2));
-  std::string skipped;
-  for (int field = 3; field < 14; ++field) fields >> skipped;
-  double user = 0;
-  double system = 0;
-  fields >> user >> system;
-  return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-
-double ResidentMebibytes(int pid) {
-  std::ifstream status(absl::StrCat("/proc/", pid, "/status"));
-  for (std::string word; status >> word;) {
-    double kibibytes = 0;
-    if (word == "VmRSS:" && status >> kibibytes) return kibibytes / 1024;
-  }
-  return 0;
 }
 
 int Main(int pods, int seconds) {
@@ -71,9 +49,9 @@ int Main(int pods, int seconds) {
     const double controller_before = CpuSeconds(controller);
     poll(nullptr, 0, seconds * 1000);
     std::printf("%5d pods\n%-14s %12.1f %11.2f %%\n%-14s %12.1f %11.2f %%\n", count,
-                "  cluster-node", ResidentMebibytes(node),
+                "  cluster-node", Mebibytes(node, "VmRSS"),
                 100 * (CpuSeconds(node) - node_before) / seconds, "  controller",
-                ResidentMebibytes(controller),
+                Mebibytes(controller, "VmRSS"),
                 100 * (CpuSeconds(controller) - controller_before) / seconds);
     std::fflush(stdout);
   }
