@@ -15,7 +15,7 @@ step "packages"
 deploy/packages.sh build run || fail "see above; then run this again"
 
 step "build"
-[ -f build/build.ninja ] || cmake --preset release >build.log 2>&1 || { tail -n 30 build.log >&2; fail "cmake failed; its output is above"; }
+[ -f build/build.ninja ] || cmake --preset release -DCLUSTER_UNITY=ON >build.log 2>&1 || { tail -n 30 build.log >&2; fail "cmake failed; its output is above"; }
 ninja -C build clusterctl cluster-controller cluster-node cluster-init || fail "the build failed; its output is above"
 rm -f build.log
 export PATH="$PWD/build/bin:$PATH"
