@@ -34,7 +34,7 @@ survived=0
 echo "| mutant | seeds tried | found by |"
 echo "|---|---|---|"
 for name in "${names[@]}"; do
-  out=$(CLUSTER_SIM_MUTANT=$name timeout 300 "$program" --seeds "$seeds" --threads "$threads" --hours-per-seed 4 \
+  out=$(CLUSTER_SIM_MUTANT=$name timeout 300 "$program" --seeds "$seeds" --threads "$threads" --hours-per-seed 2 \
         --repeat-every 0 --shrink-runs 0 --stop-at-first 2>&1)
   found=$(grep -m1 '^seed ' <<<"$out")
   tried=$(grep -oE '^[0-9]+ seeds' <<<"$out" | grep -oE '[0-9]+')
