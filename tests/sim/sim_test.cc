@@ -15,7 +15,7 @@ namespace {
 #ifdef CLUSTER_SANITIZED
 constexpr int64_t kHours = 60;
 #else
-constexpr int64_t kHours = 5000;
+constexpr int64_t kHours = 2000;
 #endif
 
 int64_t FromEnvironment(const char* name, int64_t otherwise) {
