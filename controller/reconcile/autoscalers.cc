@@ -294,7 +294,7 @@ Changes ReconcileAutoscalers(const View& view, const absl::flat_hash_set<std::st
     const std::vector<std::string>& others = (*rivals)[target == nullptr ? "" : target->key];
     AutoscaleSync sync(view, *entry, std::move(target), others, inputs, page);
     all.Append(sync.Run());
-    page->past.Trim(BehaviorOf(autoscaler.spec()), inputs.monotonic);
+    page->past.Trim(inputs.monotonic);
   }
   return all;
 }

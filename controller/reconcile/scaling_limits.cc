@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "proto/validate/autoscaler_rules.h"
+
 namespace cluster::controller {
 namespace {
 
@@ -91,23 +93,14 @@ ConditionUpdate Limited(absl::string_view reason, const char* message) {
 
 }  // namespace
 
-void ScalingPast::Trim(const v1::ScalingBehavior& behavior, absl::Duration now) {
-  const absl::Duration window =
-      std::max(WindowOf(behavior.scale_up()), WindowOf(behavior.scale_down()));
-  int period = 0;
-  for (const v1::ScalingRules* rules : {&behavior.scale_up(), &behavior.scale_down()}) {
-    for (const v1::ScalingPolicy& policy : rules->policies()) {
-      period = std::max(period, policy.period_seconds());
-    }
-  }
-  recommendations.erase(
-      std::remove_if(recommendations.begin(), recommendations.end(),
-                     [&](const Recommendation& each) { return each.at <= now - window; }),
-      recommendations.end());
-  changes.erase(
-      std::remove_if(changes.begin(), changes.end(),
-                     [&](const Change& each) { return each.at <= now - absl::Seconds(period); }),
-      changes.end());
+void ScalingPast::Trim(absl::Duration now) {
+  const auto drop = [](auto* all, absl::Duration until) {
+    all->erase(std::remove_if(all->begin(), all->end(),
+                              [until](const auto& each) { return each.at <= until; }),
+               all->end());
+  };
+  drop(&recommendations, now - absl::Seconds(kLongestWindowSeconds));
+  drop(&changes, now - absl::Seconds(kLongestPeriodSeconds));
 }
 
 LimitedReplicas LimitReplicas(const WantedReplicas& wanted, const v1::ScalingBehavior& behavior,

@@ -25,8 +25,8 @@ struct ScalingPast {
   std::vector<Recommendation> recommendations;
   std::vector<Change> changes;
 
-  // Forgets what no window or period of these rules reaches.
-  void Trim(const v1::ScalingBehavior& behavior, absl::Duration now);
+  // Forgets what no window or period reaches, whatever the rules will be.
+  void Trim(absl::Duration now);
 };
 
 struct WantedReplicas {

@@ -10,8 +10,6 @@ namespace cluster {
 namespace {
 
 constexpr int kDefaultUtilization = 80;
-constexpr int kLongestWindowSeconds = 3600;
-constexpr int kLongestPeriodSeconds = 1800;
 
 void AddPolicy(v1::ScalingPolicyType type, int value, v1::ScalingRules* rules) {
   v1::ScalingPolicy* policy = rules->add_policies();

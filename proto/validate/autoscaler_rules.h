@@ -6,6 +6,10 @@
 
 namespace cluster {
 
+// Of stabilizationWindowSeconds and periodSeconds.
+inline constexpr int kLongestWindowSeconds = 3600;
+inline constexpr int kLongestPeriodSeconds = 1800;
+
 void DefaultAutoscaler(v1::HorizontalPodAutoscalerSpec* spec);
 // Rules of both directions in full: what an autoscaler without `behavior` goes by, too.
 void DefaultBehavior(v1::ScalingBehavior* behavior);
