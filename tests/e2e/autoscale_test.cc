@@ -79,7 +79,7 @@ TEST_F(AutoscaleE2e, AutoscaleMakesOne) {
   EXPECT_TRUE(WaitReady("busy", 2)) << "as few as there may be, whatever they use";
   CtlOut({"scale", "deploy/busy", "--replicas", "0"});
   EXPECT_TRUE(Eventually([] {
-    return testing::Value(CtlOut({"describe", "hpa", "busy"}), HasSubstr("ScalingDisabled"));
+    return testing::Value(Ctl({"describe", "hpa", "busy"}).out, HasSubstr("ScalingDisabled"));
   }));
   EXPECT_TRUE(PodsOf("busy").empty());
 }
