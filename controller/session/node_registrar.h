@@ -60,7 +60,8 @@ class NodeRegistrar {
   absl::Status PlanNode(Call* call, store::Txn* txn);
   absl::StatusOr<std::string> PlanRange(const std::string& node, store::Txn* txn);
   void OnResult(std::shared_ptr<Call> call, const store::SubmitResult& result);
-  // A write of which it is not known whether it was applied may have been: takes over what is stored.
+  // A write of which it is not known whether it was applied may have been: takes over what is
+  // stored.
   absl::Status Reread(const std::string& node);
   void AwaitView(std::shared_ptr<Call> call, store::Rev rev);
 
