@@ -29,8 +29,13 @@ Fleet::Fleet(const std::string& address, int nodes, const NodeSize& size) {
     beats_.nanoseconds.push_back(nanoseconds);
   };
   for (int i = 0; i < nodes; ++i) {
-    nodes_.push_back(std::make_unique<LightNode>([address] { return OwnConnection(address); },
-                                                 absl::StrCat("node-", i), size, &hooks_));
+    const auto dial = [this, address] {
+      std::shared_ptr<grpc::Channel> connection = OwnConnection(address);
+      MutexLock lock(&mutex_);
+      connections_.push_back(connection);
+      return connection;
+    };
+    nodes_.push_back(std::make_unique<LightNode>(dial, absl::StrCat("node-", i), size, &hooks_));
   }
   ticker_ = std::thread([this] { Tick(); });
 }
@@ -40,6 +45,11 @@ Fleet::~Fleet() {
   ticker_.join();
   for (const auto& node : nodes_) node->Stop();
   while (counts_.streams != 0) poll(nullptr, 0, 1);
+  // A call lets go of its connection on a thread of gRPC's, which would wait for itself if that
+  // were the last one.
+  for (const auto& connection : connections_) {
+    while (connection.use_count() > 1) poll(nullptr, 0, 1);
+  }
 }
 
 bool Fleet::Await(const std::function<bool(const FleetCounts&)>& condition) const {

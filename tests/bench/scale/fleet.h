@@ -44,6 +44,8 @@ class Fleet {
   absl::flat_hash_map<std::string, int64_t> expected_ ABSL_GUARDED_BY(mutex_);
   Series told_ ABSL_GUARDED_BY(mutex_);
   Series beats_ ABSL_GUARDED_BY(mutex_);
+  // Every one that was ever made: they must outlive the calls over them.
+  std::vector<std::shared_ptr<grpc::Channel>> connections_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::unique_ptr<LightNode>> nodes_;
   std::atomic<bool> stopping_{false};
   std::thread ticker_;
