@@ -13,7 +13,7 @@ namespace {
 
 // Instrumented programs are slower by an order of magnitude.
 #ifdef CLUSTER_SANITIZED
-constexpr int64_t kHours = 60;
+constexpr int64_t kHours = 25;
 #else
 constexpr int64_t kHours = 2000;
 #endif
