@@ -53,7 +53,8 @@ bool MatchesLabels(const v1::LabelSelector& selector, const v1::ObjectMeta& meta
 }
 
 // NUL cannot occur in any of them.
-std::string LabelOf(absl::string_view name_space, absl::string_view key, absl::string_view value) {
+std::string NamespacedLabel(absl::string_view name_space, absl::string_view key,
+                            absl::string_view value) {
   constexpr absl::string_view kGap("\0", 1);
   return absl::StrCat(name_space, kGap, key, kGap, value);
 }
@@ -88,7 +89,7 @@ Orphans::Orphans(const View& view, v1::Object::ObjectCase kind) {
     const v1::ObjectMeta& meta = Meta(entry->object);
     if (meta.has_deletion_timestamp()) continue;
     for (const auto& [key, value] : meta.labels()) {
-      by_label_[LabelOf(meta.namespace_(), key, value)].push_back(entry);
+      by_label_[NamespacedLabel(meta.namespace_(), key, value)].push_back(entry);
     }
     by_namespace_[meta.namespace_()].push_back(std::move(entry));
   }
@@ -103,7 +104,7 @@ std::vector<EntryPtr> Orphans::Matching(const v1::Object& owner) const {
   const auto candidates =
       labels.empty()
           ? index.find(name_space)
-          : index.find(LabelOf(name_space, labels.begin()->first, labels.begin()->second));
+          : index.find(NamespacedLabel(name_space, labels.begin()->first, labels.begin()->second));
   if (candidates == index.end()) return matching;
   for (const EntryPtr& entry : candidates->second) {
     if (Selects(owner, *entry)) matching.push_back(entry);

@@ -9,9 +9,10 @@ tree=$build_dir/tidy
 cmake -S "$source_dir" -B "$tree" -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_C_COMPILER=clang \
   -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON -DCLUSTER_UNITY=ON -DCLUSTER_UNITY_BATCH=0 >"$build_dir/tidy-configure.log" 2>&1 ||
   { cat "$build_dir/tidy-configure.log"; exit 1; }
-# The generated headers of the schema are all that sources include from a build tree.
-mkdir -p "$tree/proto"
+# What the build generates, and sources include or stand beside.
+mkdir -p "$tree/proto/schema"
 cp -r "$build_dir/proto/cluster" "$tree/proto/"
+cp "$build_dir/proto/schema/descriptors.cc" "$tree/proto/schema/"
 
 # What CMake put together, or the source that stands alone.
 sources_of() {
