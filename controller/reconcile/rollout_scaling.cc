@@ -151,7 +151,16 @@ void ScaleInProportion(Rollout* rollout) {
     return;
   }
   if (rollout->spec().spec().strategy().type() == v1::STRATEGY_TYPE_RECREATE) return;
-  Divide(live, replicas == 0 ? 0 : replicas + BoundsOf(rollout->spec()).surge);
+  const int total = replicas == 0 ? 0 : replicas + BoundsOf(rollout->spec()).surge;
+  // Those that serve stay as long as there are others.
+  int surplus = rollout->TotalReplicas() - total;
+  for (Revision* revision : live) {
+    const int by = std::min(revision->replicas() - revision->lasting_available(), surplus);
+    if (by <= 0) continue;
+    revision->Scale(revision->replicas() - by);
+    surplus -= by;
+  }
+  if (rollout->TotalReplicas() != total) Divide(live, total);
 }
 
 void ScalePaused(Rollout* rollout) {

@@ -17,6 +17,7 @@ RolloutBounds BoundsOf(const v1::Deployment& deployment);
 // True when the number of replicas of the Deployment was changed since its sets were sized.
 bool IsScaling(Rollout* rollout);
 // Gives one live set the whole new number; divides it over several in proportion to their sizes.
+// Where there are to be fewer, pods that are not available go before.
 void ScaleInProportion(Rollout* rollout);
 
 // While the rollout is paused nothing is rolled, but the number of pods is kept: where every set is

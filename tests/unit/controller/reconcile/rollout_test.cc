@@ -102,6 +102,20 @@ TEST_F(RolloutTest, Behaviour36ScalingABlockedRolloutIsInProportion) {
   EXPECT_EQ(SizeOf("bad:1"), 13);
 }
 
+TEST_F(RolloutTest, ScalingABlockedRolloutDownKeepsThoseThatServe) {
+  Apply(Deployment("web").Replicas(6).Surge("2", "1"));
+  Complete();
+  Apply(Deployment("web").Replicas(6).Surge("2", "1").Image("bad:1"));
+  Settle();
+  const int serving = SizeOf("app:1");
+  EXPECT_EQ(serving, 5);
+  EXPECT_EQ(SizeOf("bad:1"), 3);
+  Apply(Deployment("web").Replicas(5).Surge("2", "1").Image("bad:1"));
+  Settle();
+  EXPECT_GE(SizeOf("app:1"), 4);
+  EXPECT_LE(SizeOf("app:1") + SizeOf("bad:1"), 7);
+}
+
 TEST_F(RolloutTest, ScalingWithANewTemplateGrowsOnlyTheNewSet) {
   Apply(Deployment("web").Replicas(2));
   Complete();
