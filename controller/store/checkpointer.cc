@@ -43,7 +43,7 @@ void Checkpointer::Checkpoint() {
   if (IsDiskError(status)) {
     LOG_ERROR("store: the disk failed during a checkpoint ({}); this process ends here",
               std::string(status.message()));
-    spdlog::default_logger()->flush();
+    FlushLog();
     std::abort();
   }
   // A full disk, or a foreign reader: the log stays whole and the next turn tries again.

@@ -43,7 +43,7 @@ void GroupWriter::Die(const absl::Status& status) {
       "process "
       "ends here and the next start looks",
       options_.path, std::string(status.message()));
-  spdlog::default_logger()->flush();
+  FlushLog();
   std::abort();
 }
 
