@@ -1,5 +1,11 @@
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "absl/strings/str_cat.h"
 #include "cli/context.h"
 #include "gmock/gmock.h"
+#include "grpcpp/server_posix.h"
 
 #include "command_run.h"
 
@@ -15,6 +21,33 @@ TEST_F(ErrorsTest, AnAbsentControllerIsASentence) {
   EXPECT_EQ(outcome.err,
             "error: cannot reach the controller at unix:/nonexistent/api.sock: is it running? try "
             "clusterctl local list\n");
+}
+
+// A socket that takes connections, and nobody who speaks on them for as long as a machine that has
+// too much to do may take.
+TEST_F(ErrorsTest, AControllerThatIsSlowToAnswerIsWaitedFor) {
+  Put(PodManifest("web"));
+  const std::string path = folder_ / "slow.sock";
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  ASSERT_LT(path.size(), sizeof address.sun_path);
+  path.copy(address.sun_path, path.size());
+  const UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(listen(listener.get(), 16), 0);
+  const auto run = Start({"--server", absl::StrCat("unix:", path), "get", "pods"});
+  pollfd incoming{listener.get(), POLLIN, 0};
+  ASSERT_EQ(poll(&incoming, 1, 20'000), 1);
+  ASSERT_EQ(poll(nullptr, 0, 500), 0);
+  // From here on each connection is the fake controller's, also one that was given up meanwhile.
+  while (true) {
+    const int connection = accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (connection < 0) break;
+    grpc::AddInsecureChannelFromFd(grpc_server_.get(), connection);
+  }
+  const Outcome outcome = run->Wait();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("web"));
 }
 
 TEST_F(ErrorsTest, NoClusterChosen) {

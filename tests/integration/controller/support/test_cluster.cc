@@ -91,7 +91,6 @@ std::shared_ptr<grpc::Channel> TestCluster::Channel() const {
   // Each channel is a connection of its own, as each process has.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 20);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20);
   return grpc::CreateCustomChannel("unix:" + socket(), grpc::InsecureChannelCredentials(),
                                    arguments);
 }
