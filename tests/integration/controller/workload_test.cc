@@ -285,6 +285,8 @@ TEST_P(Workload, Law9_NothingIsOverCommitted) {
   std::set<std::string> ready_pods;
   while (ready < 8 && stream->Read(&event)) {
     placed[Key(event.object())] = NodeOf(event.object());
+    // Those of a node that was lost for a while are replaced.
+    if (event.type() == v1::WATCH_EVENT_TYPE_DELETED) placed.erase(Key(event.object()));
     std::map<std::string, int> used;
     for (const auto& [key, node] : placed) {
       if (node.empty()) continue;
