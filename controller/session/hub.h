@@ -8,6 +8,7 @@
 // there: it is not lost, and its lease runs from the moment when it is let in.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -84,7 +85,7 @@ class Hub {
     Registration registration;
     std::unique_ptr<AssignmentSender> sender;
     bool dirty = false;        // there may be something to tell
-    bool listed = false;       // in dirty_
+    bool listed = false;       // in dirty_ or flushing_
     bool in_flight = false;    // an Assignments message is on its way
     bool flush_later = false;  // a timer runs
     absl::Duration last_sent = -absl::InfiniteDuration();
@@ -108,7 +109,9 @@ class Hub {
   void SetAllDirty();
   void MarkDirty(const std::string& node);
   void Flush(Session* session);
+  // Some at a time: what came meanwhile is dealt with in between.
   void FlushAll();
+  void FlushSome();
   void SendAssignments(Session* session);
   void AskForStream(Session* session, v1::OpenStream request);
   void RefuseStreams(const std::string& node);
@@ -155,7 +158,10 @@ class Hub {
   bool peers_later_ = false;  // a timer runs
   std::map<AgentLink*, std::unique_ptr<Session>> sessions_;
   std::map<std::string, Session*> by_node_;
-  std::vector<AgentLink*> dirty_;  // those to be flushed; some may be gone or flushed by now
+  // Those to be flushed, and those that are being; some may be gone or flushed by now.
+  std::vector<AgentLink*> dirty_;
+  std::deque<AgentLink*> flushing_;
+  bool flush_goes_on_ = false;  // FlushSome is posted
   std::map<std::string, std::vector<WaitingStream>> waiting_streams_;  // by node, none attached
   bool lease_timer_ = false;
   absl::Duration lease_timer_due_;

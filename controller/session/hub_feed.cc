@@ -9,6 +9,8 @@ namespace {
 
 // Remembered to be told to those who knew them.
 constexpr size_t kMostGonePeers = 1000;
+// Beats and reports wait no longer than these take.
+constexpr int kFlushedAtOnce = 8;
 
 v1::Peer PeerOf(const v1::Node& node) {
   v1::Peer peer;
@@ -196,9 +198,15 @@ void Hub::MarkDirty(const std::string& node) {
 }
 
 void Hub::FlushAll() {
-  std::vector<AgentLink*> links = std::exchange(dirty_, {});
-  for (AgentLink* link : links) {
-    Session* session = Find(link);
+  flushing_.insert(flushing_.end(), dirty_.begin(), dirty_.end());
+  dirty_.clear();
+  if (!flush_goes_on_) FlushSome();
+}
+
+void Hub::FlushSome() {
+  for (int i = 0; i < kFlushedAtOnce && !flushing_.empty(); ++i) {
+    Session* session = Find(flushing_.front());
+    flushing_.pop_front();
     if (session == nullptr) continue;
     session->listed = false;
     if (session->dirty) Flush(session);
@@ -206,6 +214,12 @@ void Hub::FlushAll() {
     const bool comes_back = !session->open || session->in_flight || session->flush_later;
     if (session->dirty && !comes_back) SetDirty(session);
   }
+  if (flushing_.empty()) return;
+  flush_goes_on_ = true;
+  parts_.strand->Post([this] {
+    flush_goes_on_ = false;
+    FlushSome();
+  });
 }
 
 // At once after a quiet time, otherwise after the hold.
