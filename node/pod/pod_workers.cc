@@ -20,10 +20,16 @@ bool HasBegun(const v1::PodRecord& record) {
                      });
 }
 
+bool IsLeaving(const v1::Assignment& assignment) {
+  return assignment.pod().metadata().has_deletion_timestamp();
+}
+
 }  // namespace
 
 PodWorkers::PodWorkers(PodWorld world, WorkersOptions options)
-    : world_(WithPoke(std::move(world))), options_(options) {
+    : world_(WithPoke(std::move(world))),
+      options_(options),
+      rounds_(options.threads, options.stuck_after) {
   if (options_.executor != nullptr) strand_.emplace("pods", options_.executor);
 }
 
@@ -109,6 +115,7 @@ absl::Status PodWorkers::Recover() {
     Slot& slot = slots_[uid];
     slot.worker = std::make_unique<PodWorker>(&world_, record);
     slot.assigned = record.assigned();
+    slot.leaving = !record.assigned() || IsLeaving(record.assignment());
     slot.epoch = record.assignment().epoch();
     Enqueue(uid, &slot);
   }
@@ -167,6 +174,7 @@ void PodWorkers::TakeOver(const v1::NodeStateChange& change) {
       slot.worker->Tell(news);
     }
     slot.assigned = news.assigned();
+    slot.leaving = !news.assigned() || (news.has_assignment() && IsLeaving(news.assignment()));
     if (news.has_assignment()) slot.epoch = news.assignment().epoch();
     Enqueue(news.uid(), &slot);
   }
@@ -185,7 +193,7 @@ absl::Status PodWorkers::Apply(AssignmentChange change, int* refused) {
   return absl::OkStatus();
 }
 
-void PodWorkers::Enqueue(const std::string& uid, Slot* slot) {
+void PodWorkers::Enqueue(const std::string& uid, Slot* slot, bool first) {
   if (slot->running) {
     slot->again = true;
     return;
@@ -193,10 +201,15 @@ void PodWorkers::Enqueue(const std::string& uid, Slot* slot) {
   if (slot->queued) return;
   slot->queued = true;
   SetDue(uid, slot, absl::InfiniteDuration());
-  queue_.push_back(uid);
+  if (first) {
+    rounds_.PushFirst(uid, slot->leaving);
+  } else {
+    rounds_.Push(uid, slot->leaving);
+  }
   DriveAt(-absl::InfiniteDuration());
   work_.Signal();
-  if (queue_.size() > idle_) dispatch_.Signal();
+  const bool waits = !rounds_.HasNext(world_.clock->Monotonic());
+  if (waits || rounds_.waiting() > idle_) dispatch_.Signal();
 }
 
 void PodWorkers::SetDue(const std::string& uid, Slot* slot, absl::Duration due) {
@@ -292,34 +305,28 @@ void PodWorkers::Spawn() {
   threads_.emplace_back([this] { Work(); });
 }
 
-int PodWorkers::StuckCount(absl::Duration now) const {
-  return static_cast<int>(std::count_if(running_.begin(), running_.end(), [&](const auto& round) {
-    return now - round.second >= options_.stuck_after;
-  }));
-}
-
 void PodWorkers::Work() {
   MutexLock lock(&mutex_);
   while (!stopping_) {
-    if (queue_.empty()) {
-      ++idle_;
-      work_.Wait(&mutex_);
-      --idle_;
-      continue;
-    }
-    Turn();
+    if (Turn()) continue;
+    ++idle_;
+    work_.Wait(&mutex_);
+    --idle_;
   }
 }
 
-void PodWorkers::Turn() {
-  const std::string uid = std::move(queue_.front());
-  queue_.pop_front();
+bool PodWorkers::Turn() {
+  const std::optional<std::string> next_one = rounds_.Take(world_.clock->Monotonic());
+  if (!next_one.has_value()) return false;
+  const std::string& uid = *next_one;
   const auto found = slots_.find(uid);
-  if (found == slots_.end()) return;
+  if (found == slots_.end()) {
+    rounds_.End(uid);
+    return true;
+  }
   found->second.queued = false;
   found->second.running = true;
   PodWorker* const worker = found->second.worker.get();
-  running_[uid] = world_.clock->Monotonic();
   mutex_.Unlock();
   const absl::Duration next = worker->Round();
   bool over = false;
@@ -328,6 +335,7 @@ void PodWorkers::Turn() {
   mutex_.Lock();
   RetryThose(waiting);
   FinishRound(uid, next);
+  return true;
 }
 
 void PodWorkers::FireTimers(absl::Duration now) {
@@ -350,13 +358,13 @@ void PodWorkers::Drive(int64_t number) {
   if (stopping_ || number != drive_number_) return;
   drive_at_ = absl::InfiniteDuration();
   FireTimers(world_.clock->Monotonic());
-  if (!queue_.empty()) Turn();
-  if (!queue_.empty()) return DriveAt(-absl::InfiniteDuration());
+  Turn();
+  if (rounds_.waiting() > 0) return DriveAt(-absl::InfiniteDuration());
   if (!timers_.empty()) DriveAt(timers_.begin()->first);
 }
 
 void PodWorkers::FinishRound(const std::string& uid, absl::Duration next) {
-  running_.erase(uid);
+  rounds_.End(uid);
   ended_.SignalAll();
   Slot& slot = slots_[uid];
   slot.running = false;
@@ -371,9 +379,8 @@ void PodWorkers::FinishRound(const std::string& uid, absl::Duration next) {
   const bool more = next <= world_.clock->Monotonic();
   if (more || slot.again) {
     slot.again = false;
-    Enqueue(uid, &slot);
     // A pod on its way is finished before another one is begun: the first ones run sooner.
-    if (more) std::rotate(queue_.begin(), std::prev(queue_.end()), queue_.end());
+    Enqueue(uid, &slot, more);
   } else {
     SetDue(uid, &slot, next);
   }
@@ -385,9 +392,13 @@ void PodWorkers::Dispatch() {
     const absl::Duration now = world_.clock->Monotonic();
     FireTimers(now);
     absl::Duration wait = timers_.empty() ? absl::InfiniteDuration() : timers_.begin()->first - now;
-    if (queue_.size() > idle_) {
+    if (rounds_.waiting() > 0) {
       const int threads = static_cast<int>(threads_.size());
-      if (threads < options_.max_threads && threads - StuckCount(now) < options_.threads) Spawn();
+      const bool short_of_them = rounds_.waiting() > idle_ && threads < options_.max_threads &&
+                                 threads - rounds_.Stuck(now) < options_.threads;
+      if (short_of_them) Spawn();
+      // What is stuck by now makes room for what had to wait.
+      if (rounds_.HasNext(now)) work_.Signal();
       wait = std::min(wait, options_.stuck_after / 4);
     }
     if (wait == absl::InfiniteDuration()) {
@@ -406,7 +417,7 @@ bool PodWorkers::Stop(absl::Duration patience) {
     work_.SignalAll();
     dispatch_.SignalAll();
     const absl::Duration deadline = RealClock()->Monotonic() + patience;
-    while (!running_.empty()) {
+    while (rounds_.running() > 0) {
       const absl::Duration left = deadline - RealClock()->Monotonic();
       if (left <= absl::ZeroDuration()) return false;
       if (left == absl::InfiniteDuration()) {

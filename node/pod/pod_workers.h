@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,6 +18,7 @@
 #include "base/strand.h"
 #include "node/pod/claim_book.h"
 #include "node/pod/pod_worker.h"
+#include "node/pod/round_queue.h"
 
 namespace cluster::node {
 
@@ -85,6 +85,7 @@ class PodWorkers {
     std::unique_ptr<PodWorker> worker;
     bool assigned = true;
     int64_t epoch = 0;
+    bool leaving = false;  // by the word of the controller
     bool queued = false;
     bool running = false;
     bool again = false;  // poked while it ran
@@ -96,17 +97,18 @@ class PodWorkers {
   absl::Status TakeClaims(const std::string& uid, const std::vector<std::string>& claims);
   // They may have what others hold up no longer.
   void RetryThose(const std::set<std::string>& uids) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Enqueue(const std::string& uid, Slot* slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `first`: before the others of its kind.
+  void Enqueue(const std::string& uid, Slot* slot, bool first = false)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetDue(const std::string& uid, Slot* slot, absl::Duration due)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   v1::NodeStateChange Merge(const AssignmentChange& change, int* refused)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TakeOver(const v1::NodeStateChange& change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Spawn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  int StuckCount(absl::Duration now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Work();
-  // One round of the next pod in the queue, which is not empty; lets go of the mutex meanwhile.
-  void Turn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // One round of the next pod; lets go of the mutex meanwhile. False when none is to have one now.
+  bool Turn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FireTimers(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // On an executor: what the threads do else, as far as it is due.
   void Drive(int64_t number);
@@ -124,13 +126,12 @@ class PodWorkers {
   ClaimBook claims_;  // calls back, and so comes before mutex_
 
   mutable Mutex mutex_;
-  CondVar work_;      // queue_ or stopping_ changed
-  CondVar dispatch_;  // timers, queue_ or stopping_ changed
+  CondVar work_;      // rounds_ or stopping_ changed
+  CondVar dispatch_;  // timers, rounds_ or stopping_ changed
   CondVar ended_;     // a round ended
   std::map<std::string, Slot> slots_ ABSL_GUARDED_BY(mutex_);
-  std::deque<std::string> queue_ ABSL_GUARDED_BY(mutex_);
+  RoundQueue rounds_ ABSL_GUARDED_BY(mutex_);
   std::set<std::pair<absl::Duration, std::string>> timers_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, absl::Duration> running_ ABSL_GUARDED_BY(mutex_);  // uid -> since
   std::vector<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
   size_t idle_ ABSL_GUARDED_BY(mutex_) = 0;  // threads that wait for work
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
