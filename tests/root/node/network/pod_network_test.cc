@@ -127,7 +127,9 @@ TEST_F(PodNetworkTest, Row28_APortOf127IsForTheNodeAlone) {
   };
   ASSERT_EQ(netlink::RunInNetns(stranger.get(), allow), absl::OkStatus());
   netlink::Socket there = netlink::Socket::OpenInNetns(stranger.get()).value();
-  ASSERT_EQ(there.Execute({netlink::ChangeLink("lo", {.up = false}),
+  // As long as it is the address of a link of its own, nothing for it leaves the stranger.
+  const int lo = netlink::FindLink(there, "lo").value().index;
+  ASSERT_EQ(there.Execute({netlink::DeleteAddress({lo, Cidr{loopback, 8}}),
                            netlink::AddRoute({.destination = Cidr{loopback, 32},
                                               .gateway = Wire::AddressOf(1)})}),
             absl::OkStatus());
@@ -140,6 +142,12 @@ TEST_F(PodNetworkTest, Row28_APortOf127IsForTheNodeAlone) {
   EXPECT_FALSE(Visit(stranger.get(), listener, loopback, 8080, absl::Milliseconds(300)).ok());
   EXPECT_TRUE(Visit(stranger.get(), listener, Wire::AddressOf(1), 8081).ok())
       << "the control: what is published to all";
+  // Nor what the node itself has there.
+  const UniqueFd service = ListenIn(one_.netns(), 9090);
+  EXPECT_FALSE(Visit(stranger.get(), service, loopback, 9090, absl::Milliseconds(300)).ok());
+  one_.DropGuard();
+  EXPECT_TRUE(Visit(stranger.get(), service, loopback, 9090).ok())
+      << "the control: the way is there";
 }
 
 TEST_F(PodNetworkTest, HostPortIsReachedFromEverywhereAndGoneAfterRelease) {

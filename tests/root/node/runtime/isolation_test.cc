@@ -93,6 +93,7 @@ TEST_F(IsolationTest, Row24_IdsThatArePathsAreRefused) {
               absl::StatusCode::kInvalidArgument);
     EXPECT_EQ(world_.runtime().Remove(bad).code(), absl::StatusCode::kInvalidArgument);
   }
+  EXPECT_EQ(world_.Run("Pod_1.a-b", {"echo", "x"}).log, "x\n") << "the control: one that is none";
 }
 
 TEST_F(IsolationTest, Row29_AForkBombMeetsItsLimit) {

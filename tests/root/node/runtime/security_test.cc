@@ -68,6 +68,9 @@ TEST_F(SecurityTest, Row2_NoWorkingDirectoryOutside) {
     EXPECT_THAT(outcome.state.message, HasSubstr("working directory")) << spec.working_dir;
     ASSERT_TRUE(world_.runtime().Remove(spec.pod_uid).ok());
   }
+  ContainerSpec inside = world_.Spec("inside", {"pwd"});
+  inside.working_dir = "/proc/sys";
+  EXPECT_EQ(world_.RunSpec(inside).log, "/proc/sys\n") << "the control: /proc is no hindrance";
 }
 
 TEST_F(SecurityTest, Rows3And5_ImagesWithLinksForSystemDirectoriesAreRefused) {
@@ -82,6 +85,7 @@ TEST_F(SecurityTest, Rows3And5_ImagesWithLinksForSystemDirectoriesAreRefused) {
     }
   }
   EXPECT_TRUE(fs::is_empty(host));
+  EXPECT_EQ(RunWithLink("/data", host, {"true"}).state.exit_code, 0) << "the control: other links";
 }
 
 TEST_F(SecurityTest, Row5_LinksInsideOfDevMeanNothing) {
@@ -91,6 +95,19 @@ TEST_F(SecurityTest, Row5_LinksInsideOfDevMeanNothing) {
                   {"sh", "-c", "echo x > /dev/null; cat /proc/keys /proc/kcore; ls -l /dev/null"});
   EXPECT_THAT(outcome.log, HasSubstr("crw-rw-rw-"));
   EXPECT_THAT(ReadFile("/proc/sys/kernel/core_pattern").value(), Not(StartsWith("x")));
+  const std::string layer = world_.base() + "/layer-chroot";
+  MakeBusyboxLayer(layer);
+  fs::create_directories(layer + "/dev");
+  fs::create_symlink("/followed", layer + "/dev/null");
+  const pid_t child = fork();
+  if (child == 0) {
+    if (chroot(layer.c_str()) != 0 || chdir("/") != 0) _exit(1);
+    execl("/bin/busybox", "sh", "-c", "echo x > /dev/null", nullptr);
+    _exit(1);
+  }
+  waitpid(child, nullptr, 0);
+  EXPECT_EQ(ReadFile(layer + "/followed").value_or(""), "x\n")
+      << "the control: a chroot follows it";
 }
 
 TEST_F(SecurityTest, Row7_LinksInEtcCreateNothingOnTheHost) {
@@ -114,11 +131,15 @@ TEST_F(SecurityTest, Rows14And22_KernelSettingsAreReadOnlyOrHidden) {
                 AnyOf("BLOCKED EROFS\n", "BLOCKED EACCES\n", "BLOCKED ENOENT\n"))
         << path;
   }
-  const auto outcome = world_.Run(
-      "pod-a", {"sh", "-c",
-                "for f in /proc/kcore /proc/keys /proc/timer_list /proc/interrupts /proc/acpi/* "
-                "/sys/firmware/*; do [ -e $f ] && head -c 10 $f; done; echo end"});
-  EXPECT_EQ(outcome.log, "end\n");
+  for (const char* path : {"/proc/sys/kernel/core_pattern", "/proc/sys/vm/panic_on_oom"}) {
+    EXPECT_EQ(ProbeOpen({"write", path}), "EXPOSED\n") << path << ", the control";
+  }
+  const std::vector<std::string> look = {
+      "sh", "-c",
+      "for f in /proc/kcore /proc/keys /proc/timer_list /proc/interrupts /proc/acpi/* "
+      "/sys/firmware/*; do [ -e $f ] && head -c 10 $f; done; echo end"};
+  EXPECT_EQ(world_.Run("pod-a", look).log, "end\n");
+  EXPECT_GT(RunOpen(world_.Spec("pod-b", look)).log.size(), sizeof "end\n") << "the control";
 }
 
 TEST_F(SecurityTest, Row15_NoDeviceCanBeMade) {
@@ -142,11 +163,16 @@ TEST_F(SecurityTest, Row16_CapabilitiesAreTheSmallSetAndNotInherited) {
   const auto user = world_.RunSpec(spec);
   EXPECT_THAT(user.log, HasSubstr("CapEff:\t0000000000000000"));
   EXPECT_THAT(user.log, HasSubstr("CapBnd:\t00000000800405fb"));
+  spec = world_.Spec("pod-c", look);
+  const auto open = RunOpen(spec);
+  EXPECT_THAT(open.log, Not(HasSubstr("CapBnd:\t00000000800405fb"))) << "the control";
+  EXPECT_THAT(open.log, HasSubstr("NoNewPrivs:\t0")) << "the control";
 }
 
 TEST_F(SecurityTest, Row17_SetuidProgramsGainNothing) {
   ASSERT_EQ(chmod((world_.layer() + "/bin/probe").c_str(), 04755), 0);
   EXPECT_EQ(Probe({"euid"}, "app"), "1000\n");
+  EXPECT_EQ(ProbeOpen({"euid"}, "app"), "0\n") << "the control: without no_new_privs";
 }
 
 TEST_F(SecurityTest, Row5_AConsoleOfTheImageIsNotTaken) {
@@ -181,19 +207,24 @@ TEST_F(SecurityTest, Row1_TheRuntimesProgramCannotBeOpenedForWriting) {
   EXPECT_EQ(open(absl::StrCat("/proc/self/fd/", handle.get()).c_str(), O_WRONLY | O_CLOEXEC), -1);
   EXPECT_EQ(errno, EROFS);
   EXPECT_EQ(ReadFile(program).value(), before);
+  EXPECT_TRUE(UniqueFd(open(program.c_str(), O_WRONLY | O_CLOEXEC)).valid())
+      << "the control: the file itself is anybody's who is root";
 }
 
 TEST_F(SecurityTest, Row19_ACuriousClusterInitHoldsNoOtherPodsNamespaces) {
+  const auto holds = [](const std::string& process, const std::string& kind, std::string but) {
+    for (const auto& fd : fs::directory_iterator("/proc/" + process + "/fd")) {
+      const std::string what = fs::read_symlink(fd.path()).string();
+      if (absl::StartsWith(what, kind) && what != but) return true;
+    }
+    return false;
+  };
+  const UniqueFd foreign(open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
+  EXPECT_TRUE(holds("self", "mnt:", "")) << "the control: one that does is seen";
   for (int i = 0; i < 12; ++i) world_.Prepare(absl::StrCat("pod-", i));
   for (const std::string& pid : world_.TakeCensus().processes) {
-    const std::string own = fs::read_symlink("/proc/" + pid + "/ns/net").string();
-    for (const auto& fd : fs::directory_iterator("/proc/" + pid + "/fd")) {
-      const std::string what = fs::read_symlink(fd.path()).string();
-      if (absl::StartsWith(what, "net:")) {
-        EXPECT_EQ(what, own);
-      }
-      EXPECT_FALSE(absl::StartsWith(what, "mnt:")) << what;
-    }
+    EXPECT_FALSE(holds(pid, "net:", fs::read_symlink("/proc/" + pid + "/ns/net").string()));
+    EXPECT_FALSE(holds(pid, "mnt:", ""));
   }
 }
 

@@ -36,18 +36,23 @@ class SecurityTest : public ::testing::Test {
     EXPECT_EQ(outcome.state.message, "");
     return outcome.log;
   }
-  // The control: the node's users, every capability, no filter, nothing hidden.
-  std::string ProbeOpen(std::vector<std::string> words) {
-    ContainerSpec spec = ProbeSpec(std::move(words));
+  // The control: the node's users, every capability, no filter, nothing hidden or read-only.
+  RuntimeWorld::Outcome RunOpen(ContainerSpec spec) {
     spec.security.capabilities = kAllCapabilities;
     spec.security.no_new_privileges = false;
     spec.security.seccomp = "unconfined";
     spec.security.masked_paths = false;
+    spec.security.privileged = true;
     SandboxSpec sandbox = world_.Sandbox(spec.pod_uid);
     sandbox.host_users = true;
     const auto outcome = world_.RunIn(sandbox, spec);
     EXPECT_EQ(outcome.state.message, "");
-    return outcome.log;
+    return outcome;
+  }
+  std::string ProbeOpen(std::vector<std::string> words, const std::string& user = "") {
+    ContainerSpec spec = ProbeSpec(std::move(words));
+    spec.user = user;
+    return RunOpen(std::move(spec)).log;
   }
   // Runs `argv` in an image where `path` is a symbolic link to `target`.
   RuntimeWorld::Outcome RunWithLink(const std::string& path, const std::string& target,
