@@ -8,7 +8,8 @@ namespace {
 
 using DeleteTest = CommandTest;
 
-constexpr char kConfig[] = "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {a: b}}\n";
+constexpr char kConfigMap[] =
+    "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {a: b}}\n";
 
 TEST_F(DeleteTest, WaitsUntilThePodIsGone) {
   Put(PodManifest("web-1"));
@@ -53,8 +54,8 @@ TEST_F(DeleteTest, GraceAndPropagationArePassedOn) {
 }
 
 TEST_F(DeleteTest, FilesSelectorsAndAll) {
-  Put(kConfig);
-  EXPECT_EQ(Run({"delete", "-f", Write("c.yaml", kConfig)}).out, "configmap \"c\" deleted\n");
+  Put(kConfigMap);
+  EXPECT_EQ(Run({"delete", "-f", Write("c.yaml", kConfigMap)}).out, "configmap \"c\" deleted\n");
   EXPECT_FALSE(cluster_.Has("configmaps/default/c"));
   Put(PodManifest("a", ""));
   Put(PodManifest("b", ""));
@@ -66,7 +67,7 @@ TEST_F(DeleteTest, FilesSelectorsAndAll) {
 }
 
 TEST_F(DeleteTest, GoesOnPastWhatIsNotThere) {
-  Put(kConfig);
+  Put(kConfigMap);
   const Outcome outcome = Run({"delete", "cm", "none", "c"});
   EXPECT_EQ(outcome.code, 1);
   EXPECT_EQ(outcome.out, "configmap \"c\" deleted\n");
@@ -75,7 +76,7 @@ TEST_F(DeleteTest, GoesOnPastWhatIsNotThere) {
 }
 
 TEST_F(DeleteTest, DryRunDeletesNothing) {
-  Put(kConfig);
+  Put(kConfigMap);
   EXPECT_EQ(Run({"delete", "cm", "c", "--dry-run=server"}).out,
             "configmap \"c\" deleted (server dry run)\n");
   EXPECT_TRUE(cluster_.Has("configmaps/default/c"));

@@ -7,14 +7,14 @@
 namespace cluster::cli {
 namespace {
 
-constexpr char kWeb[] =
+constexpr char kDeployment[] =
     "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 2, template: "
     "{metadata: {labels: {app: web}}, spec: {containers: [{name: main, image: 'web:2'}]}}}}";
 
 class RolloutTest : public CommandTest {
  protected:
   RolloutTest() {
-    PutWithStatus(kWeb, "replicas: 2 updated_replicas: 1 available_replicas: 2");
+    PutWithStatus(kDeployment, "replicas: 2 updated_replicas: 1 available_replicas: 2");
     uid_ = Meta(cluster_.Stored("deployments/default/web")).uid();
   }
   void PutRevision(const std::string& name, int revision, const std::string& image) {
@@ -34,9 +34,9 @@ TEST_F(RolloutTest, StatusPrintsEachStepUntilTheEnd) {
   const auto run = Start({"rollout", "status", "deploy/web"});
   run->out().Await("1 out of 2 new replicas");
   cluster_.AwaitWatches(1);
-  PutWithStatus(kWeb, "replicas: 3 updated_replicas: 2 available_replicas: 2");
+  PutWithStatus(kDeployment, "replicas: 3 updated_replicas: 2 available_replicas: 2");
   run->out().Await("pending termination");
-  PutWithStatus(kWeb, "replicas: 2 updated_replicas: 2 available_replicas: 2");
+  PutWithStatus(kDeployment, "replicas: 2 updated_replicas: 2 available_replicas: 2");
   const Outcome outcome = run->Wait();
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(outcome.out,
@@ -51,7 +51,8 @@ TEST_F(RolloutTest, StatusFailsAtItsTimeoutAndWhenTheDeploymentGivesUp) {
   const Outcome late = Run({"rollout", "status", "deploy/web", "--timeout", "200ms"});
   EXPECT_EQ(late.code, 1);
   EXPECT_THAT(late.err, testing::StartsWith("error: timed out waiting for deployment/web: "));
-  PutWithStatus(kWeb, "conditions { type: 'Progressing' reason: 'ProgressDeadlineExceeded' }");
+  PutWithStatus(kDeployment,
+                "conditions { type: 'Progressing' reason: 'ProgressDeadlineExceeded' }");
   const Outcome failed = Run({"rollout", "status", "deploy/web"});
   EXPECT_EQ(failed.code, 1);
   EXPECT_EQ(failed.out, "");
@@ -94,7 +95,7 @@ TEST_F(RolloutTest, PausesResumesAndRestarts) {
 }
 
 TEST_F(RolloutTest, StatusSaysThatARolloutWasTakenBack) {
-  PutWithStatus(kWeb,
+  PutWithStatus(kDeployment,
                 "replicas: 2 updated_replicas: 2 available_replicas: 2 conditions { type: "
                 "'RolledBack' status: CONDITION_STATUS_TRUE reason: 'PodsKeepFailing' message: "
                 "'Revision 2 failed' }");

@@ -328,15 +328,15 @@ class JobLife {
 };
 
 #ifdef CLUSTER_SANITIZED
-constexpr int kLives = 10;
+constexpr int kJobLives = 10;
 #else
-constexpr int kLives = 100;
+constexpr int kJobLives = 100;
 #endif
 
 class JobLaws : public ::testing::TestWithParam<int> {
  protected:
   void Live(bool faults) {
-    for (int i = 0; i < kLives && !HasFailure(); ++i) {
+    for (int i = 0; i < kJobLives && !HasFailure(); ++i) {
       const auto seed = static_cast<uint64_t>(1000 * GetParam() + i);
       SCOPED_TRACE(absl::StrCat("seed ", seed));
       JobLife life(seed, faults);

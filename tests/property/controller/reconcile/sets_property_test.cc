@@ -70,9 +70,9 @@ class Machines {
   std::map<std::string, std::map<std::string, std::string>> running_;  // node -> uid -> name
 };
 
-class Life {
+class SetLife {
  public:
-  Life(uint64_t seed, Options options) : random_(seed), options_(options), names_(seed) {
+  SetLife(uint64_t seed, Options options) : random_(seed), options_(options), names_(seed) {
     for (int i = 0; i < kNodes; ++i) {
       const std::string name = absl::StrCat("n", i);
       world_.Put(Node(name).Allocatable("4", "8Gi", 20).Label("color", i % 2 == 0 ? "a" : "b"));
@@ -494,18 +494,18 @@ class Life {
 
 // An instrumented life takes many times as long.
 #ifdef CLUSTER_SANITIZED
-constexpr int kLives = 4;
+constexpr int kSetLives = 4;
 #else
-constexpr int kLives = 60;
+constexpr int kSetLives = 60;
 #endif
 
 class SetLaws : public ::testing::TestWithParam<int> {
  protected:
   void Live(Options options) {
-    for (int i = 0; i < kLives && !HasFailure(); ++i) {
+    for (int i = 0; i < kSetLives && !HasFailure(); ++i) {
       const auto seed = static_cast<uint64_t>(1000 * GetParam() + i);
       SCOPED_TRACE(absl::StrCat("seed ", seed));
-      Life life(seed, options);
+      SetLife life(seed, options);
       life.Run(120);
       life.Recover();
     }

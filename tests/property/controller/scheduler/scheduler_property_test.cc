@@ -19,11 +19,11 @@ using domain::Pod;
 using domain::ReplicaSet;
 using domain::World;
 
-const absl::Time kNow = absl::FromUnixSeconds(1000);
+const absl::Time kPlannedAt = absl::FromUnixSeconds(1000);
 
-class Generator {
+class ClusterGenerator {
  public:
-  explicit Generator(uint64_t seed) : random_(seed) {}
+  explicit ClusterGenerator(uint64_t seed) : random_(seed) {}
 
   std::vector<v1::Object> Objects() {
     std::vector<v1::Object> objects;
@@ -68,7 +68,7 @@ class Generator {
   std::mt19937_64 random_;
 };
 
-World Build(const std::vector<v1::Object>& objects) {
+World WorldOf(const std::vector<v1::Object>& objects) {
   World world;
   for (const v1::Object& object : objects) world.Put(object);
   return world;
@@ -86,9 +86,9 @@ class SchedulerLaws : public ::testing::TestWithParam<int> {};
 TEST_P(SchedulerLaws, Law9NothingIsOvercommittedAndNothingThatFitsIsLeft) {
   for (uint64_t seed = 0; seed < 200; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed + 1000 * GetParam()));
-    World world = Build(Generator(seed + 1000 * GetParam()).Objects());
-    const Plan plan = ComputePlan(world.view(), {}, kNow);
-    ASSERT_TRUE(world.Commit(PlanChanges(world.view(), plan, kNow)).empty());
+    World world = WorldOf(ClusterGenerator(seed + 1000 * GetParam()).Objects());
+    const Plan plan = ComputePlan(world.view(), {}, kPlannedAt);
+    ASSERT_TRUE(world.Commit(PlanChanges(world.view(), plan, kPlannedAt)).empty());
     ASSERT_EQ(domain::OvercommitProblem(world.view()), "");
     for (const Unschedulable& left : plan.unschedulable) {
       const v1::Pod pod = world.Find(left.pod_key)->object.pod();
@@ -98,19 +98,19 @@ TEST_P(SchedulerLaws, Law9NothingIsOvercommittedAndNothingThatFitsIsLeft) {
       }
     }
     // Nothing is left to be said.
-    ASSERT_TRUE(
-        PlanChanges(world.view(), ComputePlan(world.view(), {}, kNow), kNow).writes.empty());
+    ASSERT_TRUE(PlanChanges(world.view(), ComputePlan(world.view(), {}, kPlannedAt), kPlannedAt)
+                    .writes.empty());
   }
 }
 
 TEST_P(SchedulerLaws, ThePlanDoesNotDependOnTheOrderOfTheInput) {
   for (uint64_t seed = 0; seed < 100; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed + 1000 * GetParam()));
-    Generator generator(seed + 1000 * GetParam());
+    ClusterGenerator generator(seed + 1000 * GetParam());
     std::vector<v1::Object> objects = generator.Objects();
-    const auto first = Placements(ComputePlan(Build(objects).view(), {}, kNow));
+    const auto first = Placements(ComputePlan(WorldOf(objects).view(), {}, kPlannedAt));
     std::shuffle(objects.begin(), objects.end(), *generator.random());
-    ASSERT_EQ(Placements(ComputePlan(Build(objects).view(), {}, kNow)), first);
+    ASSERT_EQ(Placements(ComputePlan(WorldOf(objects).view(), {}, kPlannedAt)), first);
   }
 }
 

@@ -8,6 +8,7 @@
 #include "controller/reconcile/disruption.h"
 #include "tests/domain/builders.h"
 #include "tests/domain/world.h"
+#include "tests/unit/controller/now.h"
 
 namespace cluster::controller {
 namespace {
@@ -18,8 +19,6 @@ using domain::ReplicaSet;
 using domain::World;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-const absl::Time kNow = absl::FromUnixSeconds(1000);
 
 class Budget {
  public:

@@ -6,6 +6,7 @@
 #include "controller/reconcile/garbage.h"
 #include "tests/domain/builders.h"
 #include "tests/domain/world.h"
+#include "tests/unit/controller/now.h"
 
 namespace cluster::controller {
 namespace {
@@ -16,7 +17,6 @@ using domain::Pod;
 using domain::World;
 using ::testing::HasSubstr;
 
-const absl::Time kNow = absl::FromUnixSeconds(10'000);
 constexpr char kKey[] = "persistentvolumeclaims/default/data";
 
 class Claims : public ::testing::Test {

@@ -7,6 +7,7 @@
 #include "tests/domain/builders.h"
 #include "tests/domain/job_builders.h"
 #include "tests/domain/world.h"
+#include "tests/unit/controller/now.h"
 
 namespace cluster::controller {
 namespace {
@@ -17,8 +18,6 @@ using domain::Namespace;
 using domain::Pod;
 using domain::ReplicaSet;
 using domain::World;
-
-const absl::Time kNow = absl::FromUnixSeconds(10'000);
 
 class Garbage : public ::testing::Test {
  protected:

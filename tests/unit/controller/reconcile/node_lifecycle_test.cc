@@ -6,6 +6,7 @@
 #include "controller/reconcile/conditions.h"
 #include "tests/domain/builders.h"
 #include "tests/domain/world.h"
+#include "tests/unit/controller/now.h"
 
 namespace cluster::controller {
 namespace {
@@ -16,8 +17,6 @@ using domain::Pod;
 using domain::ReplicaSet;
 using domain::StatefulSet;
 using domain::World;
-
-const absl::Time kNow = absl::FromUnixSeconds(10'000);
 
 class NodeLifecycle : public ::testing::Test {
  protected:

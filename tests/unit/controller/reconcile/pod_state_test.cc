@@ -6,14 +6,13 @@
 #include "proto/schema/pod_resources.h"
 #include "tests/domain/builders.h"
 #include "tests/domain/world.h"
+#include "tests/unit/controller/now.h"
 
 namespace cluster::controller {
 namespace {
 
 using domain::Pod;
 using domain::World;
-
-const absl::Time kNow = absl::FromUnixSeconds(1000);
 
 TEST(PodState, Behaviour54QosClass) {
   EXPECT_EQ(QosOf(*Pod("p").spec()), v1::QOS_CLASS_BEST_EFFORT);
@@ -43,7 +42,7 @@ TEST(PodState, EndingABoundPodGivesItItsGraceOnce) {
   EndPod(*world.Find("pods/default/p"), kNow, std::nullopt, &changes);
   world.Commit(changes);
   const v1::Pod pod = world.PodNamed("p");
-  EXPECT_EQ(pod.metadata().deletion_timestamp().seconds(), 1007);
+  EXPECT_EQ(pod.metadata().deletion_timestamp().seconds(), absl::ToUnixSeconds(kNow) + 7);
   EXPECT_EQ(pod.metadata().deletion_grace_period_seconds(), 7);
   Changes again;
   EndPod(*world.Find("pods/default/p"), kNow, std::nullopt, &again);
@@ -57,11 +56,11 @@ TEST(Conditions, TransitionTimeMovesOnlyWithTheStatus) {
                             kNow + absl::Seconds(1), &conditions));
   EXPECT_TRUE(SetCondition({"Ready", v1::CONDITION_STATUS_FALSE, "A", "two"},
                            kNow + absl::Seconds(2), &conditions));
-  EXPECT_EQ(conditions[0].last_transition_time().seconds(), 1000);
-  EXPECT_EQ(conditions[0].last_update_time().seconds(), 1002);
+  EXPECT_EQ(conditions[0].last_transition_time().seconds(), absl::ToUnixSeconds(kNow));
+  EXPECT_EQ(conditions[0].last_update_time().seconds(), absl::ToUnixSeconds(kNow) + 2);
   EXPECT_TRUE(SetCondition({"Ready", v1::CONDITION_STATUS_TRUE, "", ""}, kNow + absl::Seconds(3),
                            &conditions));
-  EXPECT_EQ(conditions[0].last_transition_time().seconds(), 1003);
+  EXPECT_EQ(conditions[0].last_transition_time().seconds(), absl::ToUnixSeconds(kNow) + 3);
   EXPECT_EQ(conditions.size(), 1);
 }
 

@@ -11,13 +11,12 @@
 #include "controller/reconcile/conditions.h"
 #include "proto/schema/scalars.h"
 #include "tests/domain/builders.h"
+#include "tests/unit/controller/now.h"
 
 namespace cluster::controller {
 namespace {
 
 using ::testing::HasSubstr;
-
-const absl::Time kNow = absl::FromUnixSeconds(1'000'000);
 
 v1::MetricSpec Utilization(const std::string& resource, int percent) {
   v1::MetricSpec metric;

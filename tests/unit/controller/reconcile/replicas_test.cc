@@ -13,6 +13,7 @@
 #include "controller/reconcile/pod_state.h"
 #include "tests/domain/builders.h"
 #include "tests/domain/world.h"
+#include "tests/unit/controller/now.h"
 
 namespace cluster::controller {
 namespace {
@@ -21,8 +22,6 @@ using domain::Pod;
 using domain::ReplicaSet;
 using domain::World;
 using ::testing::ElementsAre;
-
-const absl::Time kNow = absl::FromUnixSeconds(10'000);
 
 class Replicas : public ::testing::Test {
  protected:

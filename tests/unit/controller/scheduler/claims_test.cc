@@ -6,6 +6,7 @@
 #include "controller/scheduler/scheduler.h"
 #include "tests/domain/builders.h"
 #include "tests/domain/world.h"
+#include "tests/unit/controller/now.h"
 
 namespace cluster::controller {
 namespace {
@@ -16,8 +17,6 @@ using domain::Pod;
 using domain::World;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-const absl::Time kNow = absl::FromUnixSeconds(1000);
 
 class SchedulerClaims : public ::testing::Test {
  protected:

@@ -11,6 +11,7 @@
 #include "controller/scheduler/scheduler.h"
 #include "tests/domain/builders.h"
 #include "tests/domain/world.h"
+#include "tests/unit/controller/now.h"
 
 namespace cluster::controller {
 namespace {
@@ -30,7 +31,6 @@ using domain::World;
 using ::testing::ElementsAre;
 using ::testing::Pair;
 
-const absl::Time kNow = absl::FromUnixSeconds(1000);
 constexpr char kHost[] = "kubernetes.io/hostname";
 
 Node Labeled(const std::string& name, const std::string& zone) {
@@ -339,13 +339,13 @@ TEST(Scheduler, Behaviour50NodeSelectorThatMatchesRunsThereAndOneThatMatchesNone
 }
 
 TEST(Scheduler, Behaviour51HostPortsConflictByPortProtocolAndAddress) {
-  struct Case {
+  struct PortCase {
     const char* held;
     const char* wanted;
     v1::Protocol protocol;
     bool fits;
   };
-  const std::vector<Case> cases = {
+  const std::vector<PortCase> cases = {
       {"127.0.0.1", "127.0.0.1", v1::PROTOCOL_TCP, false},
       {"127.0.0.1", "", v1::PROTOCOL_TCP, false},
       {"", "127.0.0.1", v1::PROTOCOL_TCP, false},
@@ -353,7 +353,7 @@ TEST(Scheduler, Behaviour51HostPortsConflictByPortProtocolAndAddress) {
       {"127.0.0.1", "127.0.0.1", v1::PROTOCOL_UDP, true},
       {"", "", v1::PROTOCOL_UDP, true},
   };
-  for (const Case& each : cases) {
+  for (const PortCase& each : cases) {
     World world;
     world.Put(Node("n1"));
     world.Put(Pod("held").HostPort(8080, v1::PROTOCOL_TCP, each.held).On("n1"));

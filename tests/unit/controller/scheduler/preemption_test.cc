@@ -11,6 +11,7 @@
 #include "tests/domain/invariants.h"
 #include "tests/domain/placing.h"
 #include "tests/domain/world.h"
+#include "tests/unit/controller/scheduler/compute.h"
 
 namespace cluster::controller {
 namespace {
@@ -21,10 +22,6 @@ using domain::World;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
-
-const absl::Time kNow = absl::FromUnixSeconds(1000);
-
-Plan Compute(const World& world) { return ComputePlan(world.view(), {}, kNow); }
 
 Changes Commit(World* world) {
   Changes changes = PlanChanges(world->view(), Compute(*world), kNow);
@@ -78,7 +75,7 @@ TEST(Preemption, Behaviour52TheLowerPodEndsWithItsGraceAndTheHigherTakesItsPlace
   const Changes changes = Commit(&world);
   const v1::Pod low = world.PodNamed("low");
   EXPECT_EQ(low.metadata().deletion_grace_period_seconds(), 17);
-  EXPECT_EQ(low.metadata().deletion_timestamp().seconds(), 1017);
+  EXPECT_EQ(low.metadata().deletion_timestamp().seconds(), absl::ToUnixSeconds(kNow) + 17);
   const v1::Condition* target = FindCondition(low.status().conditions(), "DisruptionTarget");
   ASSERT_NE(target, nullptr);
   EXPECT_EQ(target->status(), v1::CONDITION_STATUS_TRUE);

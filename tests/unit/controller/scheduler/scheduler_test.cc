@@ -9,6 +9,7 @@
 
 #include "tests/domain/builders.h"
 #include "tests/domain/world.h"
+#include "tests/unit/controller/scheduler/compute.h"
 
 namespace cluster::controller {
 namespace {
@@ -19,10 +20,6 @@ using domain::ReplicaSet;
 using domain::World;
 using ::testing::ElementsAre;
 using ::testing::Pair;
-
-const absl::Time kNow = absl::FromUnixSeconds(1000);
-
-Plan Compute(const World& world) { return ComputePlan(world.view(), {}, kNow); }
 
 // Pods per node in the plan.
 std::map<std::string, int> Counts(const Plan& plan) {

@@ -9,6 +9,7 @@
 #include "tests/domain/builders.h"
 #include "tests/domain/placing.h"
 #include "tests/domain/world.h"
+#include "tests/unit/controller/scheduler/compute.h"
 
 namespace cluster::controller {
 namespace {
@@ -20,7 +21,6 @@ using domain::World;
 using ::testing::ElementsAre;
 using ::testing::Pair;
 
-const absl::Time kNow = absl::FromUnixSeconds(1000);
 constexpr v1::UnsatisfiableAction kAnyway = v1::UNSATISFIABLE_ACTION_SCHEDULE_ANYWAY;
 
 Node In(const std::string& zone, const std::string& name) {
@@ -42,8 +42,6 @@ std::map<std::string, int> Zones(const World& world, const Plan& plan) {
   }
   return zones;
 }
-
-Plan Compute(const World& world) { return ComputePlan(world.view(), {}, kNow); }
 
 TEST(TopologySpread, KeepsZonesWithinTheSkew) {
   World world;

@@ -158,7 +158,7 @@ TEST(CompileDevicesTest, ProgramsDecideAsTheRulesDo) {
   }
 }
 
-std::string Text(const std::vector<ControlWrite>& writes) {
+std::string Lines(const std::vector<ControlWrite>& writes) {
   std::string text;
   for (const ControlWrite& write : writes) {
     absl::StrAppend(&text, write.controller, " ", write.file, " = ", write.value, "\n");
@@ -167,7 +167,7 @@ std::string Text(const std::vector<ControlWrite>& writes) {
 }
 
 TEST(PlanDeviceWritesTest, DefaultGolden) {
-  EXPECT_EQ(Text(PlanDeviceWrites(DefaultDevices())),
+  EXPECT_EQ(Lines(PlanDeviceWrites(DefaultDevices())),
             "devices devices.deny = a\n"
             "devices devices.allow = c *:* m\n"
             "devices devices.allow = b *:* m\n"
@@ -183,11 +183,11 @@ TEST(PlanDeviceWritesTest, DefaultGolden) {
 }
 
 TEST(PlanDeviceWritesTest, RuleForBothKindsIsWrittenTwiceAsTheKernelKnowsNoOther) {
-  EXPECT_EQ(Text(PlanDeviceWrites({{true, DeviceKind::kAny, 7, {}, true, false, false}})),
+  EXPECT_EQ(Lines(PlanDeviceWrites({{true, DeviceKind::kAny, 7, {}, true, false, false}})),
             "devices devices.deny = a\n"
             "devices devices.allow = c 7:* r\n"
             "devices devices.allow = b 7:* r\n");
-  EXPECT_EQ(Text(PlanDeviceWrites(AllDevices())), "devices devices.allow = a\n");
+  EXPECT_EQ(Lines(PlanDeviceWrites(AllDevices())), "devices devices.allow = a\n");
 }
 
 }  // namespace

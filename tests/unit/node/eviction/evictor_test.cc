@@ -14,7 +14,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr int64_t kMi = 1 << 20;
+constexpr int64_t kMebi = 1 << 20;
 
 class EvictorTest : public ::testing::Test {
  protected:
@@ -23,7 +23,7 @@ class EvictorTest : public ::testing::Test {
   static EvictorOptions Options() {
     EvictorOptions options;
     options.thresholds = ParseThresholds("memory.available<100Mi").value();
-    options.thresholds.push_back({Shortage::kMemory, 300 * kMi, 0, absl::Minutes(1)});
+    options.thresholds.push_back({Shortage::kMemory, 300 * kMebi, 0, absl::Minutes(1)});
     options.max_grace = absl::Seconds(45);
     return options;
   }
@@ -33,8 +33,8 @@ class EvictorTest : public ::testing::Test {
     parts.numbers = [this]() -> absl::StatusOr<NodeNumbers> {
       if (!reads_.ok()) return reads_;
       NodeNumbers numbers;
-      numbers.memory_total = 1000 * kMi;
-      numbers.memory_available = 1000 * kMi;
+      numbers.memory_total = 1000 * kMebi;
+      numbers.memory_available = 1000 * kMebi;
       for (const auto& [uid, used] : pods_) numbers.memory_available -= used;
       return numbers;
     };
@@ -78,14 +78,14 @@ class EvictorTest : public ::testing::Test {
 };
 
 TEST_F(EvictorTest, LeavesPodsAloneWhileThereIsEnough) {
-  pods_ = {{"a", 200 * kMi}, {"b", 500 * kMi}};
+  pods_ = {{"a", 200 * kMebi}, {"b", 500 * kMebi}};
   Look();
   EXPECT_THAT(evicted_, IsEmpty());
   EXPECT_EQ(evictor_.Conditions().size(), 3u);
 }
 
 TEST_F(EvictorTest, EndsOnePodAndWaitsUntilItHasLeft) {
-  pods_ = {{"a", 300 * kMi}, {"b", 400 * kMi}, {"c", 250 * kMi}};
+  pods_ = {{"a", 300 * kMebi}, {"b", 400 * kMebi}, {"c", 250 * kMebi}};
   Look();
   EXPECT_THAT(evicted_, ElementsAre("b"));
   EXPECT_THAT(last_message_, HasSubstr("memory. Threshold quantity: 100Mi, available: 50Mi"));
@@ -99,7 +99,7 @@ TEST_F(EvictorTest, EndsOnePodAndWaitsUntilItHasLeft) {
 
 TEST_F(EvictorTest, ASoftThresholdTellsOfPressureAtOnceAndEndsAPodInPeaceLater) {
   Look();
-  pods_ = {{"a", 300 * kMi}, {"b", 450 * kMi}};
+  pods_ = {{"a", 300 * kMebi}, {"b", 450 * kMebi}};
   for (int i = 0; i < 6; ++i) Look();
   EXPECT_EQ(evictor_.Conditions().at(0).status(), v1::CONDITION_STATUS_TRUE);
   EXPECT_EQ(changes_, 2);
@@ -116,17 +116,17 @@ TEST_F(EvictorTest, ASoftThresholdTellsOfPressureAtOnceAndEndsAPodInPeaceLater) 
 }
 
 TEST_F(EvictorTest, OneThatEndsInPeaceDoesNotHoldUpAHardThreshold) {
-  pods_ = {{"a", 300 * kMi}, {"b", 450 * kMi}};
+  pods_ = {{"a", 300 * kMebi}, {"b", 450 * kMebi}};
   for (int i = 0; i < 7; ++i) Look();
   ASSERT_THAT(evicted_, ElementsAre("b"));
-  pods_["a"] = 500 * kMi;
+  pods_["a"] = 500 * kMebi;
   Look();
   EXPECT_THAT(evicted_, ElementsAre("b", "a"));
   EXPECT_EQ(last_grace_, absl::ZeroDuration());
 }
 
 TEST_F(EvictorTest, OneThatDoesNotLeaveHoldsUpTheOthersForAWhileOnly) {
-  pods_ = {{"a", 300 * kMi}, {"b", 700 * kMi}};
+  pods_ = {{"a", 300 * kMebi}, {"b", 700 * kMebi}};
   Look();
   Look();
   Look();
@@ -138,7 +138,7 @@ TEST_F(EvictorTest, OneThatDoesNotLeaveHoldsUpTheOthersForAWhileOnly) {
 TEST_F(EvictorTest, TellsOfPressureOnceAndOfItsEnd) {
   Look();
   EXPECT_EQ(changes_, 1) << "the conditions are there";
-  pods_ = {{"a", 950 * kMi}};
+  pods_ = {{"a", 950 * kMebi}};
   Look();
   Look();
   EXPECT_EQ(changes_, 2);
@@ -157,7 +157,7 @@ TEST_F(EvictorTest, PodsBeyondTheirOwnLimitsGoWithoutAnyShortage) {
 }
 
 TEST_F(EvictorTest, EndsNothingWhenItCannotSee) {
-  pods_ = {{"a", 950 * kMi}};
+  pods_ = {{"a", 950 * kMebi}};
   reads_ = absl::InternalError("no /proc");
   Look();
   EXPECT_THAT(evicted_, IsEmpty());

@@ -11,7 +11,7 @@ std::string Normalized(const std::string& name) {
   return normalized.ok() ? *normalized : "refused";
 }
 
-const std::string kDigest =
+const std::string kSha256 =
     "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 TEST(NormalizeImageName, AddsTheTagAndLeavesOutDockersOwnParts) {
@@ -32,9 +32,9 @@ TEST(NormalizeImageName, KeepsOtherHosts) {
 }
 
 TEST(NormalizeImageName, DigestsStay) {
-  EXPECT_EQ(Normalized(kDigest), kDigest);
-  EXPECT_EQ(Normalized("nginx@" + kDigest), "nginx@" + kDigest);
-  EXPECT_EQ(Normalized("docker.io/library/nginx:1@" + kDigest), "nginx:1@" + kDigest);
+  EXPECT_EQ(Normalized(kSha256), kSha256);
+  EXPECT_EQ(Normalized("nginx@" + kSha256), "nginx@" + kSha256);
+  EXPECT_EQ(Normalized("docker.io/library/nginx:1@" + kSha256), "nginx:1@" + kSha256);
 }
 
 TEST(NormalizeImageName, NormalizingTwiceChangesNothing) {
@@ -60,11 +60,11 @@ TEST(NormalizeImageName, RefusesWhatIsNoName) {
 }
 
 TEST(Digest, KnowsItsOwnShape) {
-  EXPECT_TRUE(IsSha256Digest(kDigest));
-  EXPECT_EQ(Sha256Of(""), kDigest);
-  EXPECT_EQ(HexOf(kDigest).size(), 64u);
-  EXPECT_FALSE(IsSha256Digest(kDigest.substr(0, 70)));
-  EXPECT_FALSE(IsSha256Digest(kDigest + "0"));
+  EXPECT_TRUE(IsSha256Digest(kSha256));
+  EXPECT_EQ(Sha256Of(""), kSha256);
+  EXPECT_EQ(HexOf(kSha256).size(), 64u);
+  EXPECT_FALSE(IsSha256Digest(kSha256.substr(0, 70)));
+  EXPECT_FALSE(IsSha256Digest(kSha256 + "0"));
   EXPECT_FALSE(IsSha256Digest("sha512:" + std::string(64, 'a')));
   EXPECT_FALSE(IsSha256Digest("sha256:" + std::string(64, 'A')));
   EXPECT_FALSE(IsSha256Digest("sha256:" + std::string(62, 'a') + "/."));

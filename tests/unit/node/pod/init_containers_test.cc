@@ -12,8 +12,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr char kUid[] = "uid-web";
-
 class InitContainersTest : public PodBench {
  protected:
   const v1::ContainerStatus& Init(int i) { return Status().init_container_statuses(i); }

@@ -15,8 +15,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr char kUid[] = "uid-web";
-
 class LifeTest : public PodBench {
  protected:
   PodBuilder WithPostStart() {

@@ -19,6 +19,9 @@
 
 namespace cluster::node {
 
+// Of the pod "web".
+inline constexpr char kUid[] = "uid-web";
+
 // "web" in namespace "default" with one container "web" of image "nginx", unless changed.
 class PodBuilder {
  public:

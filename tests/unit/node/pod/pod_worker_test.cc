@@ -13,8 +13,6 @@ namespace {
 using testing::Contains;
 using testing::HasSubstr;
 
-constexpr char kUid[] = "uid-web";
-
 using PodWorkerTest = PodBench;
 
 TEST_F(PodWorkerTest, AnAssignedPodRuns) {

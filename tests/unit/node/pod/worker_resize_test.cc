@@ -10,8 +10,6 @@ using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 
-constexpr char kUid[] = "uid-web";
-
 class WorkerResizeTest : public PodBench {
  protected:
   // A pod with these limits; `epoch` grows with each manifest.

@@ -13,7 +13,7 @@ namespace cluster::node {
 namespace {
 
 constexpr uint64_t kSmallSet = 0x800405fb;
-constexpr uint32_t kAllow = SECCOMP_RET_ALLOW;
+constexpr uint32_t kAllowed = SECCOMP_RET_ALLOW;
 constexpr uint32_t kEperm = SECCOMP_RET_ERRNO | EPERM;
 constexpr uint32_t kEnosys = SECCOMP_RET_ERRNO | ENOSYS;
 
@@ -75,11 +75,11 @@ TEST_F(DefaultProfileTest, ProgramsGoOnAsTheyAre) {
                            "chroot",
                            "fchmodat2",
                            "mseal"}) {
-    EXPECT_EQ(Ask(name), kAllow) << name;
+    EXPECT_EQ(Ask(name), kAllowed) << name;
   }
   for (const char* name : {"read", "_llseek", "stat64", "waitpid", "clock_gettime64", "ipc",
                            "setuid32", "mmap2", "socketpair"}) {
-    EXPECT_EQ(Ask(name, 0, FilterArch::kX86), kAllow) << name;
+    EXPECT_EQ(Ask(name, 0, FilterArch::kX86), kAllowed) << name;
   }
 }
 
@@ -137,8 +137,8 @@ TEST_F(DefaultProfileTest, WhatNobodyHasHeardOfIsNotThere) {
 TEST_F(DefaultProfileTest, ThreadsAndProcessesYesNamespacesNo) {
   Compile(kSmallSet);
   EXPECT_EQ(Ask("clone3"), kEnosys) << "so that C libraries use clone";
-  EXPECT_EQ(Ask("clone", 0x003d0f00), kAllow) << "what a thread starts with";
-  EXPECT_EQ(Ask("clone", 17), kAllow);
+  EXPECT_EQ(Ask("clone", 0x003d0f00), kAllowed) << "what a thread starts with";
+  EXPECT_EQ(Ask("clone", 17), kAllowed);
   for (const uint64_t flag :
        {0x20000u, 0x2000000u, 0x4000000u, 0x8000000u, 0x10000000u, 0x20000000u, 0x40000000u}) {
     EXPECT_EQ(Ask("clone", flag | 17), kEperm) << std::hex << flag;
@@ -149,9 +149,9 @@ TEST_F(DefaultProfileTest, ThreadsAndProcessesYesNamespacesNo) {
 TEST_F(DefaultProfileTest, SocketsOfAllFamiliesButTwo) {
   Compile(kSmallSet);
   for (uint64_t family = 0; family < 46; ++family) {
-    EXPECT_EQ(Ask("socket", family), family == 38 || family == 40 ? kEperm : kAllow) << family;
+    EXPECT_EQ(Ask("socket", family), family == 38 || family == 40 ? kEperm : kAllowed) << family;
     EXPECT_EQ(Ask("socket", family, FilterArch::kX86),
-              family == 38 || family == 40 ? kEperm : kAllow)
+              family == 38 || family == 40 ? kEperm : kAllowed)
         << family;
   }
 }
@@ -159,7 +159,7 @@ TEST_F(DefaultProfileTest, SocketsOfAllFamiliesButTwo) {
 TEST_F(DefaultProfileTest, OnlyHarmlessPersonalities) {
   Compile(kSmallSet);
   for (const uint64_t persona : {0ull, 8ull, 0x20000ull, 0x20008ull, 0xffffffffull}) {
-    EXPECT_EQ(Ask("personality", persona), kAllow) << persona;
+    EXPECT_EQ(Ask("personality", persona), kAllowed) << persona;
   }
   EXPECT_EQ(Ask("personality", 0x0400000), kEperm) << "READ_IMPLIES_EXEC";
   EXPECT_EQ(Ask("personality", 0x100000000), kEperm);
@@ -168,14 +168,14 @@ TEST_F(DefaultProfileTest, OnlyHarmlessPersonalities) {
 TEST_F(DefaultProfileTest, CapabilitiesBringTheCallsThatTheyAreFor) {
   Compile(kSmallSet | uint64_t{1} << CAP_SYS_ADMIN);
   for (const char* name : {"mount", "unshare", "setns", "bpf", "clone3", "fsopen"}) {
-    EXPECT_EQ(Ask(name), kAllow) << name;
+    EXPECT_EQ(Ask(name), kAllowed) << name;
   }
-  EXPECT_EQ(Ask("clone", 0x10000000), kAllow);
+  EXPECT_EQ(Ask("clone", 0x10000000), kAllowed);
   EXPECT_EQ(Ask("io_uring_setup"), kEperm) << "that comes with no capability";
   EXPECT_EQ(Ask("init_module"), kEperm);
   Compile(uint64_t{1} << CAP_SYS_PTRACE | uint64_t{1} << CAP_SYS_TIME);
-  EXPECT_EQ(Ask("process_vm_readv"), kAllow);
-  EXPECT_EQ(Ask("settimeofday"), kAllow);
+  EXPECT_EQ(Ask("process_vm_readv"), kAllowed);
+  EXPECT_EQ(Ask("settimeofday"), kAllowed);
   EXPECT_EQ(Ask("chroot"), kEperm) << "dropped from the small set";
 }
 

@@ -9,7 +9,7 @@
 namespace cluster {
 namespace {
 
-v1::Object Defaulted(const std::string& text, const std::string& uid = "") {
+v1::Object DefaultedJob(const std::string& text, const std::string& uid = "") {
   ReadResult result = ReadManifests(text, "test.yaml");
   EXPECT_TRUE(result.ok()) << ToStatus(result.errors);
   if (result.documents.empty()) return {};
@@ -29,7 +29,7 @@ std::string JobText(const std::string& spec, const std::string& labels = "") {
                       "\"app:1\"}]}\n");
 }
 
-v1::JobSpec Spec(const std::string& spec) { return Defaulted(JobText(spec)).job().spec(); }
+v1::JobSpec Spec(const std::string& spec) { return DefaultedJob(JobText(spec)).job().spec(); }
 
 std::string Findings(const std::vector<FieldError>& errors) {
   std::string text;
@@ -69,7 +69,7 @@ TEST(JobDefaults, FollowTheOtherFields) {
 }
 
 TEST(JobDefaults, TheSelectorIsTheJobsUid) {
-  const v1::Object job = Defaulted(JobText("", "app: web"), "u-1");
+  const v1::Object job = DefaultedJob(JobText("", "app: web"), "u-1");
   const v1::JobSpec& spec = job.job().spec();
   EXPECT_EQ(spec.selector().match_labels().at("batch.kubernetes.io/controller-uid"), "u-1");
   const auto& labels = spec.template_().metadata().labels();
@@ -82,7 +82,7 @@ TEST(JobDefaults, TheSelectorIsTheJobsUid) {
 }
 
 TEST(JobDefaults, AManualSelectorIsTheUsersAffair) {
-  const v1::Object job = Defaulted(
+  const v1::Object job = DefaultedJob(
       JobText("  manualSelector: true\n  selector: {matchLabels: {app: web}}\n", "app: web"),
       "u-1");
   EXPECT_EQ(job.job().spec().template_().metadata().labels_size(), 1);
@@ -90,19 +90,19 @@ TEST(JobDefaults, AManualSelectorIsTheUsersAffair) {
 }
 
 TEST(JobRules, LabelsOfAnotherJobAreRefused) {
-  const v1::Object job = Defaulted(JobText("", "controller-uid: old"), "u-1");
+  const v1::Object job = DefaultedJob(JobText("", "controller-uid: old"), "u-1");
   EXPECT_EQ(Findings(Validate(job)),
             "spec.template.metadata.labels[controller-uid]: it must be \"u-1\"; remove it, it is "
             "set by itself");
   const v1::Object selecting =
-      Defaulted(JobText("  selector: {matchLabels: {app: web}}\n", "app: web"), "u-1");
+      DefaultedJob(JobText("  selector: {matchLabels: {app: web}}\n", "app: web"), "u-1");
   EXPECT_EQ(Findings(Validate(selecting)),
             "spec.selector: a job selects its pods by itself; remove the field, or set "
             "manualSelector");
 }
 
 TEST(CronJobDefaults, AllowKeepThreeAndOne) {
-  const v1::Object object = Defaulted(
+  const v1::Object object = DefaultedJob(
       "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: backup}\nspec:\n"
       "  schedule: '@daily'\n  jobTemplate:\n    spec:\n      template:\n"
       "        spec: {restartPolicy: OnFailure, containers: [{name: main, image: \"app:1\"}]}\n",
@@ -118,7 +118,7 @@ TEST(CronJobDefaults, AllowKeepThreeAndOne) {
 
 TEST(JobUpdate, NumbersMayChangeAndTheRestStays) {
   const auto job = [](const std::string& spec, const std::string& labels = "") {
-    return Defaulted(JobText(spec, labels), "u-1");
+    return DefaultedJob(JobText(spec, labels), "u-1");
   };
   const v1::Object before = job("  completions: 3\n");
   EXPECT_EQ(
@@ -137,9 +137,9 @@ TEST(JobUpdate, NumbersMayChangeAndTheRestStays) {
 
 TEST(JobUpdate, AnIndexedJobIsElastic) {
   const auto job = [](int completions, int parallelism) {
-    return Defaulted(JobText(absl::StrCat("  completionMode: Indexed\n  completions: ", completions,
-                                          "\n  parallelism: ", parallelism, "\n")),
-                     "u-1");
+    return DefaultedJob(JobText(absl::StrCat("  completionMode: Indexed\n  completions: ",
+                                             completions, "\n  parallelism: ", parallelism, "\n")),
+                        "u-1");
   };
   EXPECT_EQ(Findings(ValidateUpdate(job(3, 3), job(5, 5))), "");
   EXPECT_NE(Findings(ValidateUpdate(job(3, 3), job(5, 3))), "");

@@ -16,7 +16,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr char kImage[] = "localhost/busybox:test";
+constexpr char kPodmanImage[] = "localhost/busybox:test";
 
 class Podman : public ::testing::Test {
  protected:
@@ -26,7 +26,7 @@ class Podman : public ::testing::Test {
     machine_ = std::make_unique<StrangersMachine>();
     node::WriteTestFile(machine_->base() + "/containers.conf", "");
     setenv("CONTAINERS_CONF", (machine_->base() + "/containers.conf").c_str(), 1);
-    const Outcome imported = Call({"import", machine_->image_tar(), kImage});
+    const Outcome imported = Call({"import", machine_->image_tar(), kPodmanImage});
     ASSERT_EQ(imported.code, 0) << imported.err;
   }
   static void TearDownTestSuite() { machine_.reset(); }
@@ -59,7 +59,7 @@ class Podman : public ::testing::Test {
     flags.insert(flags.begin(),
                  {verb, "--network", "none", "--ulimit", "nofile=1024:2048", "--ulimit",
                   "nproc=2048:4096", "--cgroup-parent", "/" + machine_->group()});
-    flags.push_back(kImage);
+    flags.push_back(kPodmanImage);
     flags.insert(flags.end(), command.begin(), command.end());
     return flags;
   }
