@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "controller/reconcile/conditions.h"
 
 namespace cluster::controller {
 namespace {
@@ -256,13 +257,20 @@ std::set<std::string> Hub::ReadyNodes() const {
   return ready;
 }
 
+bool Hub::IsStoredAsLost(const std::string& node) const {
+  const EntryPtr entry = view_.Find(v1::Object::kNode, "", node);
+  if (entry == nullptr) return false;
+  const v1::Condition* ready = FindCondition(entry->object.node().status().conditions(), "Ready");
+  return ready != nullptr && ready->status() != v1::CONDITION_STATUS_TRUE;
+}
+
 // A node that was lost counts again once it holds exactly what it should and every pod that was
 // replaced meanwhile has ended on it.
 void Hub::ReviewContact(Session* session) {
   if (!session->open || !session->agreed) return;
   const Contact contact = ContactOf(session->node);
   if (contact == Contact::kReady) return;
-  if (contact == Contact::kLost) {
+  if (contact == Contact::kLost || IsStoredAsLost(session->node)) {
     for (const EntryPtr& pod : view_.PodsOnNode(session->node)) {
       if (Meta(pod->object).has_deletion_timestamp()) return;
     }

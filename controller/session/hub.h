@@ -135,6 +135,8 @@ class Hub {
   absl::Duration LongestLease() const { return pace_.longest_ttl() + options_.margin; }
   void ReviewContact(Session* session);
   Contact ContactOf(const std::string& node) const;
+  // It did not count when this was last stored: the controller before this one had lost it.
+  bool IsStoredAsLost(const std::string& node) const;
   void SetContact(const std::string& node, Contact contact);
   std::set<std::string> ReadyNodes() const;
   void ScheduleLeases();
