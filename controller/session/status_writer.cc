@@ -223,6 +223,7 @@ store::Txn StatusWriter::MakeTxn() {
 
 void StatusWriter::OnResult(store::Txn txn, store::SubmitResult result) {
   if (result.status.ok()) {
+    unknown_ = false;
     complained_ = false;
     limit_ = kMaxStaged;
     committed_ = result.commit.rev;
@@ -233,7 +234,9 @@ void StatusWriter::OnResult(store::Txn txn, store::SubmitResult result) {
     }
     return;
   }
-  if (absl::IsUnknown(result.status)) {
+  // Not applied this time may have been applied the first time.
+  unknown_ = unknown_ || absl::IsUnknown(result.status);
+  if (unknown_ && !absl::IsAborted(result.status) && !absl::IsFailedPrecondition(result.status)) {
     // The same write id again: answered with the first outcome, if there was one.
     strand_->PostAfter(kRetry, [this, txn = std::move(txn)]() mutable {
       store::Txn copy = txn;
@@ -254,6 +257,7 @@ void StatusWriter::TryAgain(const absl::Status& why) {
     taken_.pop_back();
   }
   open_ = false;
+  unknown_ = false;
   open_uids_.clear();
   if (absl::IsAborted(why)) {
     // Somebody wrote one of the objects in between; soon the view shows it.

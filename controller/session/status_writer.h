@@ -92,6 +92,7 @@ class StatusWriter {
   absl::flat_hash_map<std::string, std::pair<int64_t, int64_t>> seen_;
   std::vector<std::string> forgotten_;
   bool open_ = false;
+  bool unknown_ = false;      // the open transaction may have been applied
   store::Rev wait_for_ = 0;   // the view has to show this first
   store::Rev committed_ = 0;  // of the open transaction; 0 = not yet
   size_t limit_;              // keys in one transaction
