@@ -232,6 +232,8 @@ void Loop::OnResult(store::Txn txn, std::vector<Write> writes, store::SubmitResu
   }
   if (!full_) LOG_ERROR("the cluster's state cannot be written: {}", result.status.ToString());
   full_ = true;
+  // What was tried before with unknown outcome may have been applied.
+  wait_for_ = std::max(wait_for_, parts_.store->CurrentRev());
   writes_.clear();
   notes_.clear();
   passing_ = false;
