@@ -69,6 +69,13 @@ v1::Event EventOf(const EventNote& note) {
   return event;
 }
 
+bool SameContacts(const NodeContacts& a, const NodeContacts& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& one, const auto& other) {
+    return one.first == other.first && one.second.contact == other.second.contact &&
+           one.second.since == other.second.since;
+  });
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Loop>> Loop::Start(Parts parts, LoopOptions options) {
@@ -129,6 +136,11 @@ absl::Status Loop::Look() {
   return absl::OkStatus();
 }
 
+bool Loop::IsAtRest(absl::Time now, const NodeContacts& contacts) const {
+  return rested_.has_value() && rested_->first == view_.revision() &&
+         SameContacts(rested_->second, contacts) && (!wake_at_.has_value() || now < *wake_at_);
+}
+
 void Loop::PassLater(absl::Duration delay) {
   if (due_) return;
   due_ = true;
@@ -153,16 +165,20 @@ void Loop::Pass() {
   if (began - looked_at_all_ >= options_.look_at_all) {
     settled_.Clear();
     looked_at_all_ = began;
+    rested_.reset();
   }
   const NodeContacts contacts = parts_.contacts();
   ReconcileInputs inputs{now, began, &contacts, &brake_, &random_, &settled_};
   const std::shared_ptr<const UsageSample> usage = parts_.usage ? parts_.usage(view_) : nullptr;
+  if (usage == nullptr && IsAtRest(now, contacts)) return EndPass();
   if (usage != nullptr) {
     inputs.usage = usage.get();
     inputs.autoscale = &autoscale_;
   }
   Changes changes = Reconcile(view_, inputs);
   MergeChanges(PlanChanges(view_, scheduler_.Compute(view_, now), now), &changes);
+  rested_.reset();
+  if (changes.empty() && usage == nullptr) rested_.emplace(view_.revision(), contacts);
   pass_took_ = parts_.clock->Monotonic() - began;
   passing_ = true;
   writes_ = std::move(changes.writes);

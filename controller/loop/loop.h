@@ -4,8 +4,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -66,6 +68,8 @@ class Loop {
   Loop(Parts parts, LoopOptions options);
   absl::Status Follow();
   absl::Status Look();
+  // Nothing can have come of a pass now that did not come of the last one: nothing.
+  bool IsAtRest(absl::Time now, const NodeContacts& contacts) const;
   void PassLater(absl::Duration delay);
   void Pass();
   absl::Duration Debounce() const;
@@ -88,6 +92,8 @@ class Loop {
   AutoscaleBook autoscale_;
   Settled settled_;
   absl::Duration looked_at_all_ = -absl::InfiniteDuration();
+  // What the last pass looked at, if it found nothing to do.
+  std::optional<std::pair<store::Rev, NodeContacts>> rested_;
   absl::Duration pass_took_;
   Random random_;
   bool due_ = false;      // a pass is asked for
