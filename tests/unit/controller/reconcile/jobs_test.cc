@@ -66,6 +66,31 @@ TEST_F(Jobs, Behaviour44AFailedPodIsReplacedAfterAPause) {
   EXPECT_TRUE(Holds("Complete"));
 }
 
+TEST_F(Jobs, AFailureIsNotDatedByTheClockOfItsNodeWhereThatIsAhead) {
+  world_.Put(Job("work"));
+  Settle();
+  BindAll();
+  now_ += absl::Hours(2);
+  End(Active()[0], 1);
+  now_ -= absl::Hours(2);
+  Settle();
+  now_ += absl::Seconds(10);
+  Settle();
+  EXPECT_EQ(Active().size(), 1u);
+}
+
+TEST_F(Jobs, AFailureAheadOfAClockThatWasSetBackDoesNotDelay) {
+  world_.Put(Job("work"));
+  Settle();
+  BindAll();
+  End(Active()[0], 1);
+  now_ -= absl::Hours(2);
+  Settle();
+  now_ += absl::Seconds(10);
+  Settle();
+  EXPECT_EQ(Active().size(), 1u);
+}
+
 TEST_F(Jobs, ASuccessEndsThePauses) {
   world_.Put(Job("work").Completions(3));
   Settle();

@@ -205,6 +205,19 @@ TEST_F(Replicas, OldFailuresDoNotDelay) {
   EXPECT_EQ(Active(), 1);
 }
 
+TEST_F(Replicas, FailuresAheadOfAClockThatWasSetBackDoNotDelay) {
+  const v1::Object set = ReplicaSet("web").Replicas(1);
+  world_.Put(set);
+  world_.Put(Pod("f1")
+                 .Label("app", "web")
+                 .OwnedBy(set)
+                 .On("n")
+                 .CreatedAt(17'200)
+                 .Phase(v1::POD_PHASE_FAILED));
+  Pass(absl::FromUnixSeconds(10'000));
+  EXPECT_EQ(Active(), 1);
+}
+
 TEST_F(Replicas, WaitsWhileAnEarlierLawWritesItOrItsPods) {
   const v1::Object set = ReplicaSet("web").Replicas(2);
   world_.Put(set);

@@ -296,6 +296,16 @@ TEST_F(StatefulSets, Behaviour43APodThatFailsAtOnceIsNotMadeInAHotLoop) {
   EXPECT_EQ(Pass().wake_at, now_ + kFailedPodPause);
 }
 
+TEST_F(StatefulSets, AFailedPodIsReplacedThoughTheClockWasSetBack) {
+  world_.Put(StatefulSet("db"));
+  Settle();
+  const std::string uid = UidOf("db-0");
+  now_ -= absl::Hours(2);
+  Fail("db-0");
+  Settle();
+  EXPECT_NE(UidOf("db-0"), uid);
+}
+
 TEST_F(StatefulSets, Law8ANameIsFreeOnlyWhenItsPodIsGone) {
   world_.Put(StatefulSet("db").Parallel());
   Settle();

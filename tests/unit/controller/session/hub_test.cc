@@ -6,10 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
 #include "controller/store/memory_store.h"
+#include "proto/schema/assignments_digest.h"
+#include "proto/schema/kinds.h"
 
 namespace cluster::controller {
 namespace {
@@ -47,6 +50,12 @@ class FakeLink : public AgentLink {
   bool AwaitWelcome() {
     return AwaitMessage([](const auto& message) { return message.has_welcome(); });
   }
+  // False when it is closed instead.
+  bool AwaitWelcomeOrClose() {
+    MutexLock lock(&mutex_);
+    while (received_.empty() && closed_.ok()) changed_.Wait(&mutex_);
+    return !received_.empty();
+  }
   bool IsWelcome() {
     MutexLock lock(&mutex_);
     return !received_.empty();
@@ -59,6 +68,17 @@ class FakeLink : public AgentLink {
     return message;
   }
   const std::string& node() const { return node_; }
+  // Of all pods that it was told of, one after another.
+  std::vector<int64_t> Epochs() {
+    std::vector<int64_t> epochs;
+    MutexLock lock(&mutex_);
+    for (const v1::ControllerMessage& message : received_) {
+      for (const v1::Assignment& each : message.assignments().assignments()) {
+        epochs.push_back(each.epoch());
+      }
+    }
+    return epochs;
+  }
 
  private:
   const std::string node_;
@@ -119,6 +139,19 @@ class HubSessions : public testing::Test {
     Say(link, std::move(message));
     return beat_;
   }
+  void Store(const v1::Object& object) {
+    store::Txn txn;
+    txn.ops.push_back({store::Op::Kind::kPut, Key(object), SerializeObject(object), 0});
+    ASSERT_TRUE(store_->SubmitAndWait(std::move(txn)).status.ok());
+  }
+  bool IsReady(const std::string& node) {
+    MutexLock lock(&mutex_);
+    return ready_.contains(node);
+  }
+  void AwaitReady(const std::string& node) {
+    MutexLock lock(&mutex_);
+    while (!ready_.contains(node)) changed_.Wait(&mutex_);
+  }
   std::set<std::string> Lost() {
     MutexLock lock(&mutex_);
     return lost_;
@@ -132,7 +165,9 @@ class HubSessions : public testing::Test {
     if (running_ == nullptr) return;
     for (const auto& [node, contact] : running_->Contacts()) {
       if (contact.contact == Contact::kLost) lost_.insert(node);
+      if (contact.contact == Contact::kReady) ready_.insert(node);
     }
+    changed_.SignalAll();
   }
 
   std::unique_ptr<Cache> cache_;
@@ -142,7 +177,9 @@ class HubSessions : public testing::Test {
   int64_t beat_ = 0;
   Mutex mutex_;
   Hub* running_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  CondVar changed_;
   std::set<std::string> lost_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> ready_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Known nodes, of which a controller that starts anew expects to hear soon.
@@ -177,6 +214,87 @@ TEST_F(HubSessions, BeatsAreAnsweredWhileOthersWaitToBeLetIn) {
   Beat(in);
   ASSERT_TRUE(in->AwaitMessage([](const auto& message) { return message.has_beat_ack(); }));
   EXPECT_FALSE(waiting.back()->IsWelcome());
+}
+
+// The record is in the store, and its writer does not know.
+TEST_F(HubSessions, ANodeWhoseRecordMayHaveBeenWrittenComesInWithItsNextHello) {
+  int records = 0;
+  store_->SetFaults([&records](const store::Txn& txn) {
+    const bool record = !txn.ops.empty() && absl::StartsWith(txn.ops[0].key, kSessionPrefix);
+    return record && ++records == 1 ? store::Fault::kUnknownApplied : store::Fault::kNone;
+  });
+  Start({});
+  ASSERT_FALSE(Attach("a")->AwaitWelcomeOrClose());
+  EXPECT_TRUE(Attach("a")->AwaitWelcomeOrClose());
+}
+
+// An answer that is lost, and then a store that does not answer: the report may be stored by then.
+TEST_F(HubSessions, ANodeIsNotToldOfAPodAgainBecauseOfItsOwnReport) {
+  v1::Object pod = NewObject(*FindKind("Pod"));
+  MutableMeta(&pod)->set_namespace_("default");
+  MutableMeta(&pod)->set_name("web-1");
+  MutableMeta(&pod)->set_uid("web-1-uid");
+  pod.mutable_pod()->mutable_spec()->set_node_name("a");
+  Store(pod);
+  std::vector<store::Fault> faults = {store::Fault::kUnavailable, store::Fault::kUnknownApplied};
+  store_->SetFaults([&faults](const store::Txn& txn) {
+    const bool report = !txn.ops.empty() && absl::StartsWith(txn.ops.back().key, kReportPrefix);
+    if (!report || faults.empty()) return store::Fault::kNone;
+    const store::Fault fault = faults.back();
+    faults.pop_back();
+    return fault;
+  });
+  Start({});
+  FakeLink* link = Attach("a");
+  ASSERT_TRUE(link->AwaitMessage([](const auto& message) { return message.has_assignments(); }));
+  v1::NodeMessage report;
+  report.mutable_status()->set_sequence(1);
+  v1::PodStatusUpdate* update = report.mutable_status()->add_pods();
+  update->set_namespace_("default");
+  update->set_name("web-1");
+  update->set_uid("web-1-uid");
+  update->set_sequence(1);
+  update->mutable_status()->set_phase(v1::POD_PHASE_RUNNING);
+  Say(link, report);
+  ASSERT_TRUE(link->AwaitMessage([](const auto& message) { return message.has_status_ack(); }));
+  EXPECT_EQ(link->Epochs().size(), 1u);
+}
+
+// Lost and replaced under the controller before this one: what was replaced ends first.
+TEST_F(HubSessions, ANodeThatWasLostBeforeTheControllerBeganComesBackClean) {
+  v1::Object node = NewObject(*FindKind("Node"));
+  MutableMeta(&node)->set_name("a");
+  v1::Condition* ready = node.mutable_node()->mutable_status()->add_conditions();
+  ready->set_type("Ready");
+  ready->set_status(v1::CONDITION_STATUS_UNKNOWN);
+  v1::Object pod = NewObject(*FindKind("Pod"));
+  MutableMeta(&pod)->set_namespace_("default");
+  MutableMeta(&pod)->set_name("web-1");
+  MutableMeta(&pod)->set_uid("web-1-uid");
+  MutableMeta(&pod)->mutable_deletion_timestamp()->set_seconds(1);
+  pod.mutable_pod()->mutable_spec()->set_node_name("a");
+  Store(node);
+  Store(pod);
+  Start({});
+  FakeLink* link = Attach("a");
+  v1::Assignments told;
+  ASSERT_TRUE(link->AwaitMessage([&told](const auto& message) {
+    told = message.assignments();
+    return message.has_assignments();
+  }));
+  ASSERT_EQ(told.assignments_size(), 1);
+  v1::NodeMessage agrees;
+  agrees.mutable_assignments_ack()->set_applied_revision(told.results_in());
+  agrees.mutable_assignments_ack()->set_assignments_digest(AssignmentsDigest(
+      std::map<std::string, int64_t>{{"web-1-uid", told.assignments(0).epoch()}}));
+  Say(link, agrees);
+  Beat(link);
+  ASSERT_TRUE(link->AwaitMessage([](const auto& message) { return message.has_beat_ack(); }));
+  EXPECT_FALSE(IsReady("a"));
+  store::Txn gone;
+  gone.ops.push_back({store::Op::Kind::kDelete, Key(pod), "", 0});
+  ASSERT_TRUE(store_->SubmitAndWait(std::move(gone)).status.ok());
+  AwaitReady("a");
 }
 
 TEST_F(HubSessions, LeasesGrowWithTheClusterAlsoInSessionsThatRun) {
