@@ -103,13 +103,26 @@ void Actions::EvictPods(Random* random) {
   }
 }
 
+// A version that never serves.
+void Actions::Spoil(Random* random, Template* pods) {
+  if (random->Chance(0.5)) {
+    pods->probed = true;
+    pods->ready = false;
+  } else {
+    pods->run = static_cast<int>(random->Between(0, 5));
+    pods->fails = 100;
+  }
+}
+
 void Actions::ApplyDeployment(Random* random) {
   const std::string name = random->Pick<std::string>({"web", "shop", "big"});
   Template pods;
   pods.version = ++version_;
   pods.probed = random->Chance(0.8);
   pods.grace = static_cast<int>(random->Between(1, 20));
-  if (name == "big") pods.cpu = random->Pick<std::string>({"1500m", "2500m"});
+  // The last one fits nowhere.
+  if (name == "big") pods.cpu = random->Pick<std::string>({"1500m", "2500m", "2500m", "9000m"});
+  if (name != "big" && random->Chance(0.2)) Spoil(random, &pods);
   const auto strategy = random->Pick<std::pair<std::string, std::string>>(
       {{"1", "0"}, {"0", "1"}, {"25%", "25%"}, {"2", "1"}, {"50%", "0"}});
   users_.Apply(DeploymentOf(name, static_cast<int>(random->Between(1, 6)), strategy.first,
@@ -164,6 +177,13 @@ void Actions::Settle() {
     if (entry->object.node().spec().unschedulable()) {
       users_.Cordon(Meta(entry->object).name(), false);
     }
+  }
+  for (const auto& [key, entry] : world_->truth().view().All(v1::Object::kDeployment)) {
+    const v1::DeploymentSpec& spec = entry->object.deployment().spec();
+    if (Serves(spec.template_())) continue;
+    Template pods;
+    pods.version = ++version_;
+    users_.Apply(DeploymentOf(Meta(entry->object).name(), spec.replicas(), "1", "0", pods));
   }
 }
 
@@ -221,16 +241,22 @@ void Actions::Partition(Random* random) {
   const bool down = ways == 2;
   const double share = random->Pick<double>({0, 0, 0.3, 1});
   const Nanos length = random->Between(kSecond, 5 * kMinute);
+  // A way often is bad for a while before it fails.
+  const Nanos slow = random->Chance(0.5) ? random->Between(20 * kSecond, kMinute) : 0;
+  const Nanos delay = random->Pick<Nanos>({10 * kSecond, 40 * kSecond});
   std::vector<std::string> names = {AnyNode(random)->name()};
   for (const auto& node : world_->nodes()) {
     if (random->Chance(share)) names.push_back(node->name());
   }
   for (const std::string& name : names) {
     // Links go and come back one by one.
-    After(random->Between(0, 2 * kSecond),
+    if (slow > 0) world_->network()->link(name)->delay = delay;
+    After(slow + random->Between(0, 2 * kSecond),
           [this, name, up, down] { world_->network()->SetLink(name, up, down); });
-    After(length + random->Between(2 * kSecond, 10 * kSecond),
-          [this, name] { world_->network()->SetLink(name, true, true); });
+    After(slow + length + random->Between(2 * kSecond, 10 * kSecond), [this, name, slow] {
+      if (slow > 0) world_->network()->link(name)->delay = Link().delay;
+      world_->network()->SetLink(name, true, true);
+    });
   }
 }
 
@@ -282,7 +308,7 @@ void Actions::BadStore(Random* random) {
       weather->full = true;
   }
   After(random->Between(5 * kSecond, 3 * kMinute),
-        [this] { *world_->store_weather() = StoreWeather(); });
+        [this] { *world_->store_weather() = world_->climate().store; });
 }
 
 void Actions::ClockStep(Random* random) {

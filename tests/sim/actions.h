@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "tests/sim/manifests.h"
 #include "tests/sim/plan.h"
 #include "tests/sim/users.h"
 #include "tests/sim/world.h"
@@ -14,11 +15,12 @@ class Actions {
   explicit Actions(World* world) : world_(world), users_(world) {}
 
   void Do(const Action& action);
-  // Users undo what would keep the cluster from resting: cordons.
+  // Users undo what would keep the cluster from resting: cordons, versions that never serve.
   void Settle();
 
  private:
   void ApplyDeployment(Random* random);
+  static void Spoil(Random* random, Template* pods);
   void ApplyStatefulSet(Random* random);
   void ApplyDaemonSet(Random* random);
   void ApplyJob(Random* random);

@@ -12,6 +12,14 @@ namespace {
 constexpr int64_t kSlowestReady = 8;  // seconds
 constexpr Nanos kHookTime = 100 * kMillisecond;
 
+bool IsNeverReady(const node::ProbeTarget& target) {
+  for (const node::ProbeSpec& probe : target.probes) {
+    const auto* exec = std::get_if<node::ExecAction>(&probe.action);
+    if (exec != nullptr && exec->argv.front() == "false") return true;
+  }
+  return false;
+}
+
 node::ImageRecord Image() {
   node::ImageRecord image;
   image.digest = "sha256:abc";
@@ -65,7 +73,7 @@ void FakeProber::Set(const std::string& uid, std::vector<node::ProbeTarget> targ
     health.attempt = target.attempt;
     health.started = true;
     health.ready = target.ready;
-    if (!target.ready) {
+    if (!target.ready && !IsNeverReady(target)) {
       process_->Run(time_->now() + static_cast<Nanos>(random_->Below(kSlowestReady * kSecond)),
                     [this, uid, name = target.container, attempt = target.attempt] {
                       BecomeReady(uid, name, attempt);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/v1/session.pb.h"
 #include "tests/sim/machine.h"
 #include "tests/sim/truth.h"
 
@@ -35,6 +36,8 @@ class Checker {
   virtual void OnContainer(const ContainerFact&) {}
   // The controller that was there is about to go.
   virtual void OnControllerGone() {}
+  // The controller sends this to a node.
+  virtual void OnTold(const std::string& /*node*/, const v1::ControllerMessage&) {}
   // A user was answered.
   virtual void OnAnswer(const Answer&) {}
   // The world has taken a step; cheap, or nothing.

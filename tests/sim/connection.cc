@@ -8,7 +8,8 @@ namespace {
 
 // When a peer that does not answer counts as gone: gRPC's keepalive.
 constexpr Nanos kSilence = 30 * kSecond;
-// How long a waiting packet may wait on after its way is free again.
+// How long a waiting packet may wait on after its way is free again; or as long as it has waited:
+// each retransmission comes after twice the time of the one before.
 constexpr Nanos kRetransmission = 2 * kSecond;
 
 absl::Status Broken() { return absl::UnavailableError("the connection is broken"); }
@@ -119,6 +120,7 @@ void Connection::ArriveUp(Up message) {
 void Connection::SendDown(v1::ControllerMessage message) {
   if (listener_.process->alive()) listener_.step();
   if (!controller_open_ || !listener_.process->alive()) return;
+  if (network_->told_) network_->told_(node_, message);
   if (message.has_assignments()) {
     listener_.strand->Post([self = shared_from_this()] {
       if (self->controller_open_)
@@ -227,7 +229,9 @@ void Connection::LinkChanged() {
   const Nanos now = network_->time_->now();
   const auto retry = [&](auto* queue) {
     if (queue->empty()) return;
-    const Nanos again = now + static_cast<Nanos>(network_->random_->Below(kRetransmission));
+    const Nanos most = std::max(kRetransmission, now - queue->front().first);
+    const Nanos again =
+        now + static_cast<Nanos>(network_->random_->Below(static_cast<uint64_t>(most)));
     for (auto& each : *queue) each.first = std::max(each.first, again);
   };
   retry(&up_);

@@ -30,7 +30,8 @@ void Fill(const std::string& app, const Template& pods, v1::PodTemplateSpec* fil
   if (pods.run >= 0) ask("RUN", pods.run);
   if (pods.fails > 0) ask("FAILS", pods.fails);
   if (pods.probed && pods.run < 0) {
-    container->mutable_readiness_probe()->mutable_exec()->add_command("true");
+    const char* const probe = pods.ready ? "true" : "false";
+    container->mutable_readiness_probe()->mutable_exec()->add_command(probe);
   }
 }
 
@@ -39,6 +40,17 @@ void Select(const std::string& app, v1::LabelSelector* selector) {
 }
 
 }  // namespace
+
+bool Serves(const v1::PodTemplateSpec& pods) {
+  const v1::Container& container = pods.spec().containers(0);
+  for (const std::string& word : container.readiness_probe().exec().command()) {
+    if (word == "false") return false;
+  }
+  for (const v1::EnvVar& variable : container.env()) {
+    if (variable.name() == "RUN") return false;
+  }
+  return true;
+}
 
 v1::Object DeploymentOf(const std::string& name, int replicas, const std::string& surge,
                         const std::string& unavailable, const Template& pods) {

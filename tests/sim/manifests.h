@@ -11,11 +11,15 @@ namespace cluster::sim {
 struct Template {
   int version = 1;
   bool probed = true;  // has a readiness probe
+  bool ready = true;   // which succeeds in the end
   int grace = 5;       // seconds to end
   int run = -1;        // seconds until it ends by itself; -1: it does not
   int fails = 0;       // percent of these ends that are failures
   std::string cpu = "100m";
 };
+
+// Its pods come to be ready, and run on.
+bool Serves(const v1::PodTemplateSpec& pods);
 
 v1::Object DeploymentOf(const std::string& name, int replicas, const std::string& surge,
                         const std::string& unavailable, const Template& pods);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -58,6 +59,10 @@ class Network {
   // The streams of the controller that runs as `process` are gone with it.
   void ControllerGone(Process* process);
 
+  // Is told of each message that a controller sends to a node.
+  using Told = std::function<void(const std::string& node, const v1::ControllerMessage& message)>;
+  void SetTold(Told told) { told_ = std::move(told); }
+
   // Messages that arrived.
   int64_t delivered() const { return delivered_; }
 
@@ -71,6 +76,7 @@ class Network {
   const Listener* listener_ = nullptr;
   std::map<std::string, Link> links_;
   std::vector<std::shared_ptr<Connection>> connections_;  // in the order in which they were dialled
+  Told told_;
   int64_t delivered_ = 0;
 };
 

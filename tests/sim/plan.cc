@@ -52,6 +52,11 @@ Climate MakeClimate(int nodes, Random* random) {
   sessions.margin = std::max(absl::Milliseconds(1500), sessions.ttl() / 20);
   climate.pod_period = absl::Seconds(random->Pick<int>({30, 600, 600, 600}));
   climate.controller.loop.period = absl::Seconds(random->Pick<int>({5, 120, 300, 300}));
+  climate.wall = random->Pick<absl::Duration>(
+      {absl::ZeroDuration(), absl::ZeroDuration(), absl::Minutes(10), absl::Hours(2)});
+  const Nanos disk = random->Pick<Nanos>({2, 2, 50, 400}) * kMillisecond;
+  climate.store.commit = disk;
+  climate.store.delivery = random->Chance(0.5) ? disk : kMillisecond;
   if (random->Chance(0.5)) {
     climate.controller.compaction = {absl::Minutes(2), 100, 20};
     climate.controller.cache.window_revisions = 60;
@@ -133,13 +138,22 @@ Plan MakePlan(uint64_t seed, int hours, int nodes) {
     const auto wishes = static_cast<int>(random.Between(4, 20));
     const auto faults = kinds.empty() ? 0 : static_cast<int>(random.Between(0, 12));
     const auto when = [&] { return random.Between(episode.begin, episode.calm - kMinute); };
+    // What goes wrong goes wrong together, sometimes.
+    const bool together = random.Chance(0.4);
+    const Nanos worst = when();
+    const auto fault = [&] {
+      if (!together) return when();
+      return std::min(worst + random.Between(0, 2 * kMinute), episode.calm - kMinute);
+    };
     for (int i = 0; i < wishes; ++i) {
       const ActionKind kind = Wish(&random);
       plan.actions.push_back({when(), kind, random.Next()});
     }
     for (int i = 0; i < faults; ++i) {
-      plan.actions.push_back({when(), random.Pick(kinds), random.Next()});
+      plan.actions.push_back({fault(), random.Pick(kinds), random.Next()});
     }
+    // It harms nothing by itself.
+    if (random.Chance(0.4)) plan.actions.push_back({when(), ActionKind::kClockStep, random.Next()});
     plan.episodes.push_back(episode);
     begin = episode.rest + random.Between(kMinute, 10 * kHour);
   }

@@ -13,6 +13,9 @@
 namespace cluster::sim {
 namespace {
 
+// A controller that was paused does by then what users asked of it before.
+constexpr Nanos kSettling = 2 * kMinute;
+
 std::string Clock(Nanos at) {
   return absl::StrFormat("%02d:%02d:%06.3f", at / kHour, at / kMinute % 60,
                          static_cast<double>(at % kMinute) / 1e9);
@@ -32,7 +35,7 @@ Outcome RunPlan(const Plan& plan, const std::string& directory, bool trace) {
       world.Tell("* calm");
       world.Calm();
     });
-    world.time()->At(episode.calm + 10 * kSecond, nullptr, [&] { actions.Settle(); });
+    world.time()->At(episode.calm + kSettling, nullptr, [&] { actions.Settle(); });
     world.time()->At(episode.rest, nullptr, [&] { world.CheckRest(); });
   }
   world.RunTo(plan.end);

@@ -33,13 +33,18 @@ World::World(uint64_t seed, const Climate& climate, std::string directory,
       ids_(random_.Next()),
       network_(&time_, &random_),
       controller_clock_(&time_, Rate(climate.skew, &random_)),
+      weather_(climate.store),
       truth_([this](const Commit& commit) { OnCommit(commit); },
              [this](const std::string& what) { Fail("store", what); }) {
   AnswerOpenSsl(&ids_);
+  controller_clock_.Jump(random_.Between(-climate_.wall, climate_.wall));
   std::filesystem::create_directories(directory_);
   disk_ = store::MemoryStore::Make(&controller_clock_);
   disk_->SetFaults([this](const store::Txn&) { return FaultOf(weather_, &random_); });
   checkers_ = checkers(this);
+  network_.SetTold([this](const std::string& node, const v1::ControllerMessage& message) {
+    for (const auto& checker : checkers_) checker->OnTold(node, message);
+  });
   truth_watch_ = disk_->Watch("", 0, &truth_);
   MakeDefaults();
   for (int i = 0; i < climate_.nodes; ++i) {
@@ -61,6 +66,7 @@ World::World(uint64_t seed, const Climate& climate, std::string directory,
     parts.fail = [this](const std::string& what) { Fail("agent", what); };
     nodes_.push_back(std::make_unique<Node>(absl::StrCat("node", i + 1), i,
                                             Rate(climate_.skew, &random_), std::move(parts)));
+    nodes_.back()->clock()->Jump(random_.Between(-climate_.wall, climate_.wall));
   }
   StartController();
   for (const auto& node : nodes_) node->StartAgent();
@@ -220,7 +226,7 @@ void World::Reap() {
 }
 
 void World::Calm() {
-  weather_ = StoreWeather();
+  weather_ = climate_.store;
   crash_controller_in_ = 0;
   StartController();
   for (const auto& node : nodes_) {

@@ -27,6 +27,8 @@ struct Climate {
   Nanos latency = 0;                              // see Process
   double skew = 0;                                // most by which a clock's rate is off
   absl::Duration pod_period = absl::Seconds(30);  // see PodWorld
+  absl::Duration wall;                            // most by which a wall clock is off
+  StoreWeather store;                             // on ordinary days
   ControllerOptions controller;
 };
 

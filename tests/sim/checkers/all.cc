@@ -4,8 +4,9 @@ namespace cluster::sim {
 
 Checkers AllCheckers(World* world) {
   Checkers all;
-  for (const auto make : {OneWriter, ForwardPhases, Acknowledged, TrueEnds, OneHolder, Room,
-                          Reasons, Rollouts, Disruptions, Jobs, Sets, NoGap, Rest}) {
+  for (const auto make :
+       {OneWriter, ForwardPhases, Acknowledged, TrueEnds, OneHolder, Room, Reasons, Rollouts,
+        Disruptions, Jobs, Sets, CleanReturns, NoIdleWork, NoGap, Rest}) {
     all.push_back(make(world));
   }
   return all;

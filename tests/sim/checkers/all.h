@@ -16,6 +16,8 @@ std::unique_ptr<Checker> Rollouts(World* world);       // maxSurge, maxUnavailab
 std::unique_ptr<Checker> Disruptions(World* world);    // PodDisruptionBudgets
 std::unique_ptr<Checker> Jobs(World* world);           // what Jobs count
 std::unique_ptr<Checker> Sets(World* world);           // order, one per node
+std::unique_ptr<Checker> CleanReturns(World* world);   // of nodes that were lost
+std::unique_ptr<Checker> NoIdleWork(World* world);     // no write and no message for nothing
 std::unique_ptr<Checker> NoGap(World* world);          // watches
 std::unique_ptr<Checker> Rest(World* world);           // all is as wanted, law 3
 
