@@ -128,6 +128,10 @@ class HubSessions : public testing::Test {
       hub_->OnMessage(link, message, RealClock()->Monotonic());
     });
   }
+  // The assignments that it was sent are on their way no more.
+  void Sent(FakeLink* link) {
+    strand_->Post([this, link] { hub_->OnAssignmentsSent(link); });
+  }
   FakeLink* Attach(const std::string& node) {
     FakeLink* link = Link(node);
     Say(link, link->Hello());
@@ -283,6 +287,7 @@ TEST_F(HubSessions, ANodeThatWasLostBeforeTheControllerBeganComesBackClean) {
     return message.has_assignments();
   }));
   ASSERT_EQ(told.assignments_size(), 1);
+  Sent(link);
   v1::NodeMessage agrees;
   agrees.mutable_assignments_ack()->set_applied_revision(told.results_in());
   agrees.mutable_assignments_ack()->set_assignments_digest(AssignmentsDigest(
