@@ -2,8 +2,8 @@
 // file takes it from there); libraries use the macros below or return a Status, never both for one
 // failure.
 //
-// A message is put together in log.cc: formatting is megabytes of templates, which every source that
-// logs would otherwise compile anew.
+// A message is put together in log.cc: formatting is megabytes of templates, which every source
+// that logs would otherwise compile anew.
 #pragma once
 
 #include "absl/strings/string_view.h"
@@ -28,7 +28,7 @@ void Log(LogLevel level, fmt::format_string<Values...> format, Values&&... value
 
 }  // namespace cluster
 
-// A format of {fmt}, checked when it is compiled, and its values: LOG_INFO("pod {}: {}", uid, text).
+// A format of {fmt}, checked by the compiler, and its values: LOG_INFO("pod {}: {}", uid, text).
 #define LOG_DEBUG(...) ::cluster::Log(::cluster::LogLevel::kDebug, __VA_ARGS__)
 #define LOG_INFO(...) ::cluster::Log(::cluster::LogLevel::kInfo, __VA_ARGS__)
 #define LOG_WARN(...) ::cluster::Log(::cluster::LogLevel::kWarn, __VA_ARGS__)

@@ -163,7 +163,7 @@ class Hub {
   // Those to be flushed, and those that are being; some may be gone or flushed by now.
   std::vector<AgentLink*> dirty_;
   std::deque<AgentLink*> flushing_;
-  bool flush_goes_on_ = false;  // FlushSome is posted
+  bool flush_goes_on_ = false;                                         // FlushSome is posted
   std::map<std::string, std::vector<WaitingStream>> waiting_streams_;  // by node, none attached
   bool lease_timer_ = false;
   absl::Duration lease_timer_due_;
