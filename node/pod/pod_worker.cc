@@ -34,7 +34,7 @@ PodWorker::PodWorker(const PodWorld* world, v1::PodRecord record)
       record_(std::move(record)),
       hook_ends_(std::make_shared<HookInbox>()),
       snapshot_(record_) {
-  kept_ = StableBytes(WithoutAssignment(record_));
+  kept_ = OwnBytes();
   for (const v1::ContainerRecord& container : record_.containers()) {
     if (container.has_terminated()) reported_ends_[container.name()] = container.attempt();
     if (StageOf(container) == Stage::kRunning) adopted_[container.name()] = container.attempt();
@@ -85,6 +85,7 @@ void PodWorker::TakeNews(const Moment& now) {
     record_.set_assigned(news_->assigned());
     if (news_->has_assignment()) Reassign(news_->assignment(), &record_);
     published_.clear();
+    snapshot_stale_ = true;
     volumes_stale_ = true;
   }
   if (news_ || retry_) {
@@ -147,14 +148,27 @@ absl::StatusOr<Observed> PodWorker::Observe() {
   return observed;
 }
 
+std::string PodWorker::OwnBytes() {
+  std::unique_ptr<v1::Assignment> assignment(record_.release_assignment());
+  const bool assigned = record_.assigned();
+  record_.clear_assigned();
+  std::string bytes = StableBytes(record_);
+  record_.set_allocated_assignment(assignment.release());
+  record_.set_assigned(assigned);
+  return bytes;
+}
+
 absl::Status PodWorker::Keep() {
-  std::string now = StableBytes(WithoutAssignment(record_));
+  std::string now = OwnBytes();
   if (now != kept_) {
     RETURN_IF_ERROR(world_->records->Put(record_));
     kept_ = std::move(now);
+    snapshot_stale_ = true;
   }
+  if (!snapshot_stale_) return absl::OkStatus();
   MutexLock lock(&mutex_);
   snapshot_ = record_;
+  snapshot_stale_ = false;
   return absl::OkStatus();
 }
 

@@ -112,6 +112,8 @@ class PodWorker {
   void AddLogTail(ContainerState* state) const;
   // Tells the prober what there is to probe, when that has changed.
   void WatchHealth();
+  // Of the record without its assignment, and without a copy: each round asks for them.
+  std::string OwnBytes();
   // Makes the record durable if it changed since it last was.
   absl::Status Keep();
   void Publish(const Moment& now);
@@ -153,8 +155,9 @@ class PodWorker {
 
   // Of the thread that runs Round.
   v1::PodRecord record_;
-  std::string kept_;       // record_ as it was last made durable
-  std::string published_;  // the update as it was last sent
+  std::string kept_;            // record_ as it was last made durable, without its assignment
+  bool snapshot_stale_ = true;  // snapshot_ has yet to follow record_
+  std::string published_;       // the update as it was last sent
   std::optional<SandboxState> sandbox_;
   Hurdles hurdles_;
   bool volumes_stale_ = true;   // what they are made of may have changed
