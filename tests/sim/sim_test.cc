@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kHours = 10;
 constexpr int kHoursOfASeed = 5;
 #else
-constexpr int64_t kHours = 2000;
+constexpr int64_t kHours = 5000;
 constexpr int kHoursOfASeed = 25;
 #endif
 

@@ -331,7 +331,7 @@ class Life {
 
 // An instrumented life takes many times as long.
 #ifdef CLUSTER_SANITIZED
-constexpr int kLives = 4;
+constexpr int kLives = 2;
 #else
 constexpr int kLives = 40;
 #endif

@@ -494,7 +494,7 @@ class SetLife {
 
 // An instrumented life takes many times as long.
 #ifdef CLUSTER_SANITIZED
-constexpr int kSetLives = 4;
+constexpr int kSetLives = 2;
 #else
 constexpr int kSetLives = 60;
 #endif
