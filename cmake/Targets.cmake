@@ -55,8 +55,8 @@ endfunction()
 
 # cluster_test(NAME LABEL unit|property|contract|integration|root|e2e|sim SOURCES a_test.cc ... DEPS lib ... [TIMEOUT s] [SERIAL]
 #              [PROGRAMS cluster-init ...]    programs that it runs
-#              [THREADS n]                    that it keeps busy
-#              [SECONDS n])                   about what it takes: the longest begin first
+#              [THREADS n]                    processors that it keeps busy
+#              [SECONDS n])                   that it takes, about: the longest begin first
 # The program is NAME and so is the ctest entry. Sanitizer trees leave out what needs root, and style.
 function(cluster_test name)
   cmake_parse_arguments(ARG "SERIAL" "LABEL;TIMEOUT;THREADS;SECONDS" "SOURCES;DEPS;ARGS;PROGRAMS" ${ARGN})

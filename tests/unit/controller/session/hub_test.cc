@@ -220,6 +220,16 @@ TEST_F(HubSessions, BeatsAreAnsweredWhileOthersWaitToBeLetIn) {
   EXPECT_FALSE(waiting.back()->IsWelcome());
 }
 
+// "web-1", bound to node "a".
+v1::Object PodOnA() {
+  v1::Object pod = NewObject(*FindKind("Pod"));
+  MutableMeta(&pod)->set_namespace_("default");
+  MutableMeta(&pod)->set_name("web-1");
+  MutableMeta(&pod)->set_uid("web-1-uid");
+  pod.mutable_pod()->mutable_spec()->set_node_name("a");
+  return pod;
+}
+
 // The record is in the store, and its writer does not know.
 TEST_F(HubSessions, ANodeWhoseRecordMayHaveBeenWrittenComesInWithItsNextHello) {
   int records = 0;
@@ -234,12 +244,7 @@ TEST_F(HubSessions, ANodeWhoseRecordMayHaveBeenWrittenComesInWithItsNextHello) {
 
 // An answer that is lost, and then a store that does not answer: the report may be stored by then.
 TEST_F(HubSessions, ANodeIsNotToldOfAPodAgainBecauseOfItsOwnReport) {
-  v1::Object pod = NewObject(*FindKind("Pod"));
-  MutableMeta(&pod)->set_namespace_("default");
-  MutableMeta(&pod)->set_name("web-1");
-  MutableMeta(&pod)->set_uid("web-1-uid");
-  pod.mutable_pod()->mutable_spec()->set_node_name("a");
-  Store(pod);
+  Store(PodOnA());
   std::vector<store::Fault> faults = {store::Fault::kUnavailable, store::Fault::kUnknownApplied};
   store_->SetFaults([&faults](const store::Txn& txn) {
     const bool report = !txn.ops.empty() && absl::StartsWith(txn.ops.back().key, kReportPrefix);
@@ -271,12 +276,8 @@ TEST_F(HubSessions, ANodeThatWasLostBeforeTheControllerBeganComesBackClean) {
   v1::Condition* ready = node.mutable_node()->mutable_status()->add_conditions();
   ready->set_type("Ready");
   ready->set_status(v1::CONDITION_STATUS_UNKNOWN);
-  v1::Object pod = NewObject(*FindKind("Pod"));
-  MutableMeta(&pod)->set_namespace_("default");
-  MutableMeta(&pod)->set_name("web-1");
-  MutableMeta(&pod)->set_uid("web-1-uid");
+  v1::Object pod = PodOnA();
   MutableMeta(&pod)->mutable_deletion_timestamp()->set_seconds(1);
-  pod.mutable_pod()->mutable_spec()->set_node_name("a");
   Store(node);
   Store(pod);
   Start({});
