@@ -8,9 +8,7 @@ set(CLUSTER_UNITY_BATCH 10 CACHE STRING "How many of them at most; 0 = all of a 
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
-  # Precompiled headers need these two; see ccache(1), "Precompiled headers".
-  set(launcher ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-               CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${CCACHE_PROGRAM})
+  set(launcher ${CMAKE_SOURCE_DIR}/cmake/cached.sh ${CMAKE_SOURCE_DIR})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
   set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
 endif()
@@ -24,11 +22,17 @@ find_package(Threads REQUIRED)
 add_library(cluster_options INTERFACE)
 target_link_libraries(cluster_options INTERFACE Threads::Threads)
 target_include_directories(cluster_options INTERFACE ${CMAKE_SOURCE_DIR})
+# What is compiled does not depend on where the tree lies: another clone takes it from ccache's store.
+target_compile_options(cluster_options INTERFACE -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 target_compile_options(cluster_options INTERFACE
   -pthread -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wswitch-enum -Werror -g1 -fno-omit-frame-pointer)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-  # ccache and precompiled headers: see ccache(1).
+  # A precompiled header holds paths that begin at the root: these hold in every clone, and cached.sh
+  # takes them out of the lists of dependencies.
   target_compile_options(cluster_options INTERFACE -Wthread-safety -Xclang -fno-pch-timestamp)
+  if(CCACHE_PROGRAM)
+    target_compile_options(cluster_options INTERFACE -working-directory=/proc/self/cwd)
+  endif()
 else()
   # g++ 12 sees overflows in std::string concatenation that are not there (GCC bug 105651).
   target_compile_options(cluster_options INTERFACE -fpch-preprocess -Wno-restrict -Wno-array-bounds
