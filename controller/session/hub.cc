@@ -37,8 +37,7 @@ Hub::Hub(Parts parts, SessionOptions options, PodRanges ranges)
       StatusWriter::Callbacks{[this](const std::string& node, const std::string& uid) {
                                 Session* session = FindOpen(node);
                                 if (session == nullptr) return;
-                                session->sender->TellRemoved(uid);
-                                MarkDirty(node);
+                                TellRemoved(session, uid);
                               },
                               [this] { FlushAll(); }, [this] { Look(); }});
   registrar_ = std::make_unique<NodeRegistrar>(parts_.store, parts_.strand, parts_.clock, &view_,
@@ -78,8 +77,10 @@ absl::Status Hub::Load() {
   return followed;
 }
 
-NodeContacts Hub::Contacts() const {
+NodeContacts Hub::Contacts() {
   MutexLock lock(&mutex_);
+  ++asked_;
+  if (std::exchange(awaits_asking_, false)) parts_.strand->Post([this] { Look(); });
   return contacts_;
 }
 
@@ -188,7 +189,28 @@ void Hub::Renew(Session* session, absl::Duration received) {
     session->first_told = 0;
     session->sender->Resync();
     MarkDirty(session->node);
+    ComeBack(session);
   }
+}
+
+// Also before it has been told anything.
+void Hub::TellRemoved(Session* session, const std::string& uid) {
+  if (session->sender != nullptr) {
+    session->sender->TellRemoved(uid);
+  } else {
+    session->removed.push_back(uid);
+  }
+  SetDirty(session);
+}
+
+void Hub::ComeBack(Session* session) {
+  if (ContactOf(session->node) != Contact::kLost) return;
+  {
+    MutexLock lock(&mutex_);
+    session->told_after = asked_;
+    awaits_asking_ = true;
+  }
+  SetContact(session->node, Contact::kUnknown);
 }
 
 void Hub::CheckLeases() {

@@ -53,7 +53,7 @@ class Hub {
   static absl::StatusOr<std::unique_ptr<Hub>> Make(Parts parts, SessionOptions options);
 
   // Which nodes are in contact, for the reconcilers. Any thread.
-  NodeContacts Contacts() const;
+  NodeContacts Contacts();
 
   using Refused = std::function<void(const absl::Status&)>;
 
@@ -83,14 +83,16 @@ class Hub {
     bool open = false;  // welcomed
     Pace pace;          // as the node was told
     Registration registration;
-    std::unique_ptr<AssignmentSender> sender;
-    bool dirty = false;        // there may be something to tell
-    bool listed = false;       // in dirty_ or flushing_
-    bool in_flight = false;    // an Assignments message is on its way
-    bool flush_later = false;  // a timer runs
+    std::unique_ptr<AssignmentSender> sender;  // nullptr until it is told something
+    std::vector<std::string> removed;          // uids that the sender is to tell of
+    bool dirty = false;                        // there may be something to tell
+    bool listed = false;                       // in dirty_ or flushing_
+    bool in_flight = false;                    // an Assignments message is on its way
+    bool flush_later = false;                  // a timer runs
     absl::Duration last_sent = -absl::InfiniteDuration();
     bool agreed = false;        // the node holds what it was told first
     store::Rev first_told = 0;  // results_in of that first message
+    int64_t told_after = -1;    // so many calls of Contacts; see ComeBack
     int disagreements = 0;      // in a row
   };
 
@@ -131,6 +133,12 @@ class Hub {
   void Disagree(Session* session);
 
   void Renew(Session* session, absl::Duration received);
+  // A node that was lost is heard of again. Whoever asked for contacts before this may still be
+  // writing that its pods are given up, among them some that the node has not begun yet: it is told
+  // nothing until they have asked anew, and so have seen what they wrote.
+  void ComeBack(Session* session);
+  void TellRemoved(Session* session, const std::string& uid);
+  bool MayBeTold(const Session& session) const { return asked_seen_ > session.told_after; }
   absl::Duration LeaseOf(const Pace& pace) const { return pace.ttl + options_.margin; }
   absl::Duration LongestLease() const { return pace_.longest_ttl() + options_.margin; }
   void ReviewContact(Session* session);
@@ -163,13 +171,16 @@ class Hub {
   // Those to be flushed, and those that are being; some may be gone or flushed by now.
   std::vector<AgentLink*> dirty_;
   std::deque<AgentLink*> flushing_;
-  bool flush_goes_on_ = false;                                         // FlushSome is posted
+  int64_t asked_seen_ = 0;      // asked_ before view_ was as it is
+  bool flush_goes_on_ = false;  // FlushSome is posted
   std::map<std::string, std::vector<WaitingStream>> waiting_streams_;  // by node, none attached
   bool lease_timer_ = false;
   absl::Duration lease_timer_due_;
 
   mutable Mutex mutex_;
   NodeContacts contacts_ ABSL_GUARDED_BY(mutex_);
+  int64_t asked_ ABSL_GUARDED_BY(mutex_) = 0;           // so often for contacts
+  bool awaits_asking_ ABSL_GUARDED_BY(mutex_) = false;  // some session does
 };
 
 }  // namespace cluster::controller

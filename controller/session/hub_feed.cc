@@ -47,6 +47,11 @@ absl::Status Hub::Follow() {
 }
 
 void Hub::Look() {
+  int64_t asked = 0;
+  {
+    MutexLock lock(&mutex_);
+    asked = asked_;
+  }
   while (true) {
     const auto taken = watch_->TakeChanges();
     if (!taken.ok()) {
@@ -67,6 +72,7 @@ void Hub::Look() {
     }
   }
   view_.set_revision(std::max(view_.revision(), watch_->position()));
+  asked_seen_ = asked;
   writer_->OnView();
   FlushAll();
 }
@@ -238,6 +244,7 @@ void Hub::Flush(Session* session) {
 }
 
 void Hub::SendAssignments(Session* session) {
+  if (!MayBeTold(*session)) return;
   // Soon settled, and then everything is flushed again.
   const auto uncertain = [this](const std::string& uid) { return writer_->Uncertain(uid); };
   if (session->sender == nullptr) {
@@ -245,6 +252,9 @@ void Hub::SendAssignments(Session* session) {
       if (uncertain(Meta(pod->object).uid())) return;
     }
     session->sender = std::make_unique<AssignmentSender>(session->hello, &view_, &reports_);
+    for (const std::string& uid : std::exchange(session->removed, {})) {
+      session->sender->TellRemoved(uid);
+    }
   }
   if (session->sender->Considers(uncertain)) return;
   session->dirty = false;

@@ -129,6 +129,7 @@ void Hub::Welcome(Session* session) {
   session->link->Send(std::move(message));
   session->open = true;
   SetDirty(session);
+  ComeBack(session);
   LOG_INFO("node {} is attached, session {}", session->node, session->registration.session);
   for (WaitingStream& stream : waiting_streams_[session->node]) {
     AskForStream(session, std::move(stream.request));

@@ -1,5 +1,6 @@
 #include "controller/session/hub.h"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <set>
@@ -68,6 +69,11 @@ class FakeLink : public AgentLink {
     return message;
   }
   const std::string& node() const { return node_; }
+  bool IsTold() {
+    MutexLock lock(&mutex_);
+    return std::any_of(received_.begin(), received_.end(),
+                       [](const auto& message) { return message.has_assignments(); });
+  }
   // Of all pods that it was told of, one after another.
   std::vector<int64_t> Epochs() {
     std::vector<int64_t> epochs;
@@ -137,6 +143,9 @@ class HubSessions : public testing::Test {
     Say(link, link->Hello());
     return link;
   }
+  void Detach(FakeLink* link) {
+    strand_->Post([this, link] { hub_->OnClosed(link); });
+  }
   int64_t Beat(FakeLink* link) {
     v1::NodeMessage message;
     message.mutable_beat()->set_sequence(++beat_);
@@ -160,13 +169,24 @@ class HubSessions : public testing::Test {
     MutexLock lock(&mutex_);
     return lost_;
   }
+  void AwaitLost(const std::string& node) {
+    MutexLock lock(&mutex_);
+    while (!lost_.contains(node)) changed_.Wait(&mutex_);
+  }
+  // As the loop, which asks for contacts once it has seen what it wrote; otherwise with each
+  // change.
+  void AskLater() {
+    MutexLock lock(&mutex_);
+    later_ = true;
+  }
+  void Ask() { (void)hub_->Contacts(); }
 
   std::unique_ptr<store::MemoryStore> store_ = store::MemoryStore::Make();
 
  private:
   void NoteLosses() {
     MutexLock lock(&mutex_);
-    if (running_ == nullptr) return;
+    if (running_ == nullptr || later_) return;
     for (const auto& [node, contact] : running_->Contacts()) {
       if (contact.contact == Contact::kLost) lost_.insert(node);
       if (contact.contact == Contact::kReady) ready_.insert(node);
@@ -182,6 +202,7 @@ class HubSessions : public testing::Test {
   Mutex mutex_;
   Hub* running_ ABSL_GUARDED_BY(mutex_) = nullptr;
   CondVar changed_;
+  bool later_ ABSL_GUARDED_BY(mutex_) = false;
   std::set<std::string> lost_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> ready_ ABSL_GUARDED_BY(mutex_);
 };
@@ -228,6 +249,39 @@ v1::Object PodOnA() {
   MutableMeta(&pod)->set_uid("web-1-uid");
   pod.mutable_pod()->mutable_spec()->set_node_name("a");
   return pod;
+}
+
+// What is being written about a lost node was decided before it came back: it may be that a pod is
+// given up, which it has not begun yet.
+TEST_F(HubSessions, Law8_ANodeThatComesBackIsToldNothingWhileItsPodsMayBeGivenUp) {
+  Store(PodOnA());
+  SessionOptions options;
+  options.beat = absl::Milliseconds(20);
+  options.margin = absl::Milliseconds(20);
+  Start(options);
+  FakeLink* link = Attach("a");
+  ASSERT_TRUE(link->AwaitMessage([](const auto& message) { return message.has_assignments(); }));
+  Detach(link);
+  AwaitLost("a");
+  AskLater();
+  FakeLink* next = Attach("a");
+  ASSERT_TRUE(next->AwaitWelcome());
+  Beat(next);
+  ASSERT_TRUE(next->AwaitMessage([](const auto& message) { return message.has_beat_ack(); }));
+  EXPECT_FALSE(next->IsTold());
+  // Nor is a report of a pod that is not there lost meanwhile.
+  v1::NodeMessage report;
+  report.mutable_status()->set_sequence(1);
+  v1::PodStatusUpdate* stranger = report.mutable_status()->add_pods();
+  stranger->set_uid("stranger");
+  stranger->set_namespace_("default");
+  stranger->set_name("stranger");
+  stranger->set_sequence(1);
+  Say(next, std::move(report));
+  Beat(next);
+  Ask();
+  EXPECT_TRUE(next->AwaitMessage([](const auto& message) { return message.has_assignments(); }));
+  Sent(next);
 }
 
 // The record is in the store, and its writer does not know.
