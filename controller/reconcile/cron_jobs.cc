@@ -131,12 +131,12 @@ class CronSync {
       if (IsJobFinished(job) && HasSucceeded(job) == succeeded) ended.push_back(entry);
     }
     const size_t keep = static_cast<size_t>(std::max(limit, 0));
-    for (size_t i = 0; i + keep < ended.size(); ++i) DeleteJob(*ended[i]);
+    for (size_t i = 0; i + keep < ended.size(); ++i) DeleteJob(*ended[i], &changes_);
   }
 
-  void DeleteJob(const Entry& job) {
+  void DeleteJob(const Entry& job, Changes* changes) {
     if (Meta(job.object).has_deletion_timestamp()) return;
-    DeleteObject(job, now_, &changes_);
+    DeleteObject(job, now_, changes);
     Note("Normal", "SuccessfulDelete", absl::StrCat("Deleted job ", Meta(job.object).name()));
   }
 
@@ -214,7 +214,7 @@ class CronSync {
           absl::StrCat("Error creating job: ", ForbiddenText(job, Meta(job).name(), refusal)));
     }
     if (spec_.concurrency_policy() == v1::CONCURRENCY_POLICY_REPLACE) {
-      for (const EntryPtr& each : std::exchange(active_, {})) DeleteJob(*each);
+      for (const EntryPtr& each : std::exchange(active_, {})) DeleteJob(*each, &run_);
     }
     *status()->mutable_last_schedule_time() = Seconds(due);
     Note("Normal", "SuccessfulCreate", absl::StrCat("Created job ", Meta(job).name()));
@@ -225,11 +225,10 @@ class CronSync {
     status()->clear_active();
     for (const EntryPtr& job : active_) *status()->add_active() = ReferenceTo(job->object);
     if (started_.has_value()) *status()->add_active() = ReferenceTo(*started_);
-    Changes run;
-    if (!SameMessage(after_, entry_.object)) run.Put(entry_, std::move(after_));
-    if (started_.has_value()) run.Create(*std::move(started_));
+    if (!SameMessage(after_, entry_.object)) run_.Put(entry_, std::move(after_));
+    if (started_.has_value()) run_.Create(*std::move(started_));
     Changes all;
-    all.Together(std::move(run));
+    all.Together(std::move(run_));
     MergeChanges(std::move(changes_), &all);
     changes_ = std::move(all);
   }
@@ -243,6 +242,8 @@ class CronSync {
   v1::Object after_;
   std::vector<EntryPtr> active_;
   std::optional<v1::Object> started_;
+  // A new run, what it replaces, and the status that tells of it: all of it or nothing.
+  Changes run_;
   Changes changes_;
 };
 

@@ -154,7 +154,12 @@ TEST_F(CronJobs, Behaviour48ReplaceEndsTheOldOneAndStartsTheNew) {
   Put(CronJob("backup", "*/10 * * * *").Policy(v1::CONCURRENCY_POLICY_REPLACE));
   PassAt(At(0, 10));
   const std::string old = Jobs()[0].metadata().name();
-  PassAt(At(0, 20));
+  now_ = At(0, 20);
+  const Changes changes = Pass();
+  ASSERT_EQ(changes.writes.size(), 3u);
+  EXPECT_TRUE(changes.writes[1].with_previous && changes.writes[2].with_previous)
+      << "no run is made beside one that could not be ended";
+  Settle();
   ASSERT_EQ(Jobs().size(), 1u);
   EXPECT_NE(Jobs()[0].metadata().name(), old);
   EXPECT_EQ(Status().active_size(), 1);
