@@ -1,5 +1,5 @@
-// How long create, start and delete of one and the same bundle (/bin/true) take with cluster-oci,
-// crun and runc. What is timed is each command from its spawn to its end.
+// How long create, start, exec (/bin/true) and delete of one and the same bundle (/bin/sleep) take
+// with cluster-oci, crun and runc. What is timed is each command from its spawn to its end.
 //
 //   oci_latency [ROUNDS [RUNTIME...]]      100 rounds of all three by default; root
 //
@@ -8,6 +8,7 @@
 // in a network namespace and cgroups of its own, and is removed at the end.
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -38,7 +39,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<const char*, 4> kColumns = {"create", "start", "delete", "all"};
+constexpr std::array<const char*, 4> kColumns = {"create", "start", "exec", "delete"};
 
 [[noreturn]] void Die(const std::string& what) {
   std::cerr << "oci_latency: " << what << "\n";
@@ -81,17 +82,20 @@ class Runtime {
     const std::vector<std::string> words = {program_, "--root", absl::StrCat(run_, "/", name_)};
     const auto timed = [&](std::vector<std::string> rest) {
       rest.insert(rest.begin(), words.begin(), words.end());
-      rest.push_back("bench");
       return Time(rest);
     };
-    const double create = timed({"create", "--bundle", bundle, "--pid-file", pid_file});
-    const double start = timed({"start"});
+    const double create = timed({"create", "--bundle", bundle, "--pid-file", pid_file, "bench"});
+    const double start = timed({"start", "bench"});
+    const double exec = timed({"exec", "bench", "/bin/true"});
     // An orphan, and so ours: it has ended before it is deleted.
     int pid = 0;
     const std::string text = ReadFile(pid_file).value_or("");
-    if (!absl::SimpleAtoi(text, &pid) || waitpid(pid, nullptr, 0) != pid) Die(name_ + ": its pid");
-    const double removal = timed({"delete"});
-    const double row[] = {create, start, removal, create + start + removal};
+    if (!absl::SimpleAtoi(text, &pid) || kill(pid, SIGKILL) != 0 ||
+        waitpid(pid, nullptr, 0) != pid) {
+      Die(name_ + ": its pid");
+    }
+    const double removal = timed({"delete", "bench"});
+    const double row[] = {create, start, exec, removal};
     for (size_t i = 0; i < times_.size(); ++i) times_[i].push_back(row[i]);
   }
 
@@ -111,12 +115,14 @@ class Runtime {
 
 void MakeBundle(const std::string& ours, const std::string& bundle, const std::string& group) {
   fs::create_directories(bundle + "/rootfs/bin");
-  fs::copy_file("/bin/busybox", bundle + "/rootfs/bin/true");
+  for (const char* applet : {"sleep", "true"}) {
+    fs::copy_file("/bin/busybox", absl::StrCat(bundle, "/rootfs/bin/", applet));
+  }
   Time({ours, "--root", bundle, "spec", "--bundle", bundle});
   auto config = nlohmann::json::parse(std::ifstream(bundle + "/config.json"));
   config["ociVersion"] = "1.0.2";
   config["process"]["terminal"] = false;
-  config["process"]["args"] = {"/bin/true"};
+  config["process"]["args"] = {"/bin/sleep", "1000"};
   // Not every root may raise them.
   config["process"].erase("rlimits");
   config["linux"]["cgroupsPath"] = group + "/bench";
@@ -136,14 +142,19 @@ void Print(const std::vector<Runtime>& runtimes) {
   const Runtime& last = runtimes.back();
   absl::PrintF("%-12s", "p50 (p99) ms");
   for (const char* column : kColumns) absl::PrintF("  %-14s", column);
-  absl::PrintF("  x %s\n", last.name());
+  absl::PrintF("\n");
   for (const Runtime& runtime : runtimes) {
     absl::PrintF("%-12s", runtime.name());
     for (size_t i = 0; i < kColumns.size(); ++i) {
       absl::PrintF("  %5.2f (%6.2f)", runtime.Percentile(i, 0.5), runtime.Percentile(i, 0.99));
     }
-    const size_t all = kColumns.size() - 1;
-    absl::PrintF("   %.2f\n", runtime.Percentile(all, 0.5) / last.Percentile(all, 0.5));
+    absl::PrintF("\n");
+    if (&runtime == &last) continue;
+    absl::PrintF("%-12s", absl::StrCat("  x ", last.name()));
+    for (size_t i = 0; i < kColumns.size(); ++i) {
+      absl::PrintF("  %5.2f         ", runtime.Percentile(i, 0.5) / last.Percentile(i, 0.5));
+    }
+    absl::PrintF("\n");
   }
 }
 
