@@ -24,6 +24,7 @@ void Actions::Do(const Action& action) {
       {ActionKind::kApplyStatefulSet, &Actions::ApplyStatefulSet},
       {ActionKind::kApplyDaemonSet, &Actions::ApplyDaemonSet},
       {ActionKind::kApplyJob, &Actions::ApplyJob},
+      {ActionKind::kApplyCronJob, &Actions::ApplyCronJob},
       {ActionKind::kApplyBudget, &Actions::ApplyBudget},
       {ActionKind::kScale, &Actions::Scale},
       {ActionKind::kUndo, &Actions::Undo},
@@ -81,6 +82,20 @@ void Actions::ApplyJob(Random* random) {
       JobOf(absl::StrCat("job-", ++jobs_), completions, parallelism, random->Chance(0.5), pods));
 }
 
+// Some of its runs take longer than the time between two of them.
+void Actions::ApplyCronJob(Random* random) {
+  Schedule schedule;
+  schedule.minutes = random->Pick<int>({1, 1, 2, 5});
+  schedule.policy = random->Pick<v1::ConcurrencyPolicy>({v1::CONCURRENCY_POLICY_ALLOW,
+                                                         v1::CONCURRENCY_POLICY_FORBID,
+                                                         v1::CONCURRENCY_POLICY_REPLACE});
+  schedule.deadline = random->Pick<int>({0, 0, 20});
+  Template pods;
+  pods.run = random->Pick<int>({1, 20, 100});
+  pods.fails = random->Pick<int>({0, 0, 30});
+  users_.Apply(CronJobOf(random->Pick<std::string>({"tick", "tock"}), schedule, pods));
+}
+
 void Actions::ApplyBudget(Random* random) {
   const std::string app = random->Pick<std::string>({"web", "shop", "db", "queue"});
   users_.Apply(BudgetOf(app, app, absl::StrCat(random->Between(1, 3))));
@@ -134,6 +149,8 @@ void Actions::ApplyStatefulSet(Random* random) {
   Template pods;
   pods.version = ++version_;
   pods.grace = static_cast<int>(random->Between(1, 10));
+  // Each of them fails after a while, and is made anew.
+  if (random->Chance(0.15)) pods.deadline = static_cast<int>(random->Between(20, 300));
   const auto replicas = static_cast<int>(random->Between(1, 4));
   users_.Apply(first ? StatefulSetOf("db", replicas, false, true, pods)
                      : StatefulSetOf("queue", replicas, true, false, pods));
@@ -153,6 +170,7 @@ void Actions::DeleteWorkload(Random* random) {
        {v1::Object::kStatefulSet, "StatefulSet"},
        {v1::Object::kDaemonSet, "DaemonSet"},
        {v1::Object::kJob, "Job"},
+       {v1::Object::kCronJob, "CronJob"},
        {v1::Object::kPodDisruptionBudget, "PodDisruptionBudget"}});
   const auto names = NamesOf(world_->truth().view(), kind.first);
   if (!names.empty()) users_.Delete(kind.second, random->Pick(names));
@@ -185,6 +203,35 @@ void Actions::Settle() {
     pods.version = ++version_;
     users_.Apply(DeploymentOf(Meta(entry->object).name(), spec.replicas(), "1", "0", pods));
   }
+  for (const auto& [key, entry] : world_->truth().view().All(v1::Object::kStatefulSet)) {
+    if (Serves(entry->object.stateful_set().spec().template_())) continue;
+    Edit(*entry, [](v1::Object* object) {
+      auto* pods = object->mutable_stateful_set()->mutable_spec()->mutable_template_();
+      pods->mutable_spec()->clear_active_deadline_seconds();
+    });
+  }
+  // Their checker wants to see them run undisturbed for a while.
+  After(8 * kMinute, [this] { SuspendCronJobs(); });
+}
+
+void Actions::SuspendCronJobs() {
+  for (const auto& [key, entry] : world_->truth().view().All(v1::Object::kCronJob)) {
+    if (entry->object.cron_job().spec().suspend()) continue;
+    Edit(*entry,
+         [](v1::Object* object) { object->mutable_cron_job()->mutable_spec()->set_suspend(true); });
+  }
+}
+
+void Actions::Edit(const Entry& entry, const std::function<void(v1::Object*)>& change) {
+  v1::Object object = entry.object;
+  v1::ObjectMeta meta;
+  meta.set_name(Meta(object).name());
+  meta.set_namespace_(Meta(object).namespace_());
+  *MutableMeta(&object) = meta;
+  if (object.has_cron_job()) object.mutable_cron_job()->clear_status();
+  if (object.has_stateful_set()) object.mutable_stateful_set()->clear_status();
+  change(&object);
+  users_.Apply(std::move(object));
 }
 
 // ---- faults

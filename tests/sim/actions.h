@@ -15,7 +15,8 @@ class Actions {
   explicit Actions(World* world) : world_(world), users_(world) {}
 
   void Do(const Action& action);
-  // Users undo what would keep the cluster from resting: cordons, versions that never serve.
+  // Users undo what would keep the cluster from resting: cordons, versions that never serve, and
+  // after some more minutes schedules.
   void Settle();
 
  private:
@@ -24,6 +25,7 @@ class Actions {
   void ApplyStatefulSet(Random* random);
   void ApplyDaemonSet(Random* random);
   void ApplyJob(Random* random);
+  void ApplyCronJob(Random* random);
   void ApplyBudget(Random* random);
   void Scale(Random* random);
   void Undo(Random* random);
@@ -31,6 +33,9 @@ class Actions {
   void EvictPods(Random* random);
   void DeleteWorkload(Random* random);
   void Drain(Random* random);
+  void SuspendCronJobs();
+  // Applies what is stored with its spec changed.
+  void Edit(const Entry& entry, const std::function<void(v1::Object*)>& change);
   void Partition(Random* random);
   void BadNetwork(Random* random);
   void CrashAgent(Random* random);

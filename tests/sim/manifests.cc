@@ -18,6 +18,7 @@ void Fill(const std::string& app, const Template& pods, v1::PodTemplateSpec* fil
   (*filled->mutable_metadata()->mutable_labels())["app"] = app;
   v1::PodSpec* spec = filled->mutable_spec();
   spec->set_termination_grace_period_seconds(pods.grace);
+  if (pods.deadline > 0) spec->set_active_deadline_seconds(pods.deadline);
   v1::Container* container = spec->add_containers();
   container->set_name("main");
   container->set_image(absl::StrCat("app:", pods.version));
@@ -42,6 +43,7 @@ void Select(const std::string& app, v1::LabelSelector* selector) {
 }  // namespace
 
 bool Serves(const v1::PodTemplateSpec& pods) {
+  if (pods.spec().has_active_deadline_seconds()) return false;
   const v1::Container& container = pods.spec().containers(0);
   for (const std::string& word : container.readiness_probe().exec().command()) {
     if (word == "false") return false;
@@ -106,12 +108,14 @@ v1::Object JobOf(const std::string& name, int completions, int parallelism, bool
   return object;
 }
 
-v1::Object CronJobOf(const std::string& name, const std::string& schedule, const Template& pods) {
+v1::Object CronJobOf(const std::string& name, const Schedule& schedule, const Template& pods) {
   v1::Object object = Named("CronJob", name);
   v1::CronJobSpec* spec = object.mutable_cron_job()->mutable_spec();
-  spec->set_schedule(schedule);
-  spec->set_concurrency_policy(v1::CONCURRENCY_POLICY_FORBID);
+  spec->set_schedule(absl::StrCat("*/", schedule.minutes, " * * * *"));
+  spec->set_concurrency_policy(schedule.policy);
+  if (schedule.deadline > 0) spec->set_starting_deadline_seconds(schedule.deadline);
   v1::JobSpec* job = spec->mutable_job_template()->mutable_spec();
+  job->set_backoff_limit(2);
   Fill(name, pods, job->mutable_template_());
   job->mutable_template_()->mutable_spec()->set_restart_policy(v1::RESTART_POLICY_NEVER);
   return object;

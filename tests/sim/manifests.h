@@ -15,7 +15,15 @@ struct Template {
   int grace = 5;       // seconds to end
   int run = -1;        // seconds until it ends by itself; -1: it does not
   int fails = 0;       // percent of these ends that are failures
+  int deadline = 0;    // activeDeadlineSeconds; 0: none
   std::string cpu = "100m";
+};
+
+// When the Jobs of a CronJob begin.
+struct Schedule {
+  int minutes = 1;  // each so many; divides 60
+  v1::ConcurrencyPolicy policy = v1::CONCURRENCY_POLICY_FORBID;
+  int deadline = 0;  // startingDeadlineSeconds; 0: none
 };
 
 // Its pods come to be ready, and run on.
@@ -28,7 +36,7 @@ v1::Object StatefulSetOf(const std::string& name, int replicas, bool parallel, b
 v1::Object DaemonSetOf(const std::string& name, const Template& pods);
 v1::Object JobOf(const std::string& name, int completions, int parallelism, bool indexed,
                  const Template& pods);
-v1::Object CronJobOf(const std::string& name, const std::string& schedule, const Template& pods);
+v1::Object CronJobOf(const std::string& name, const Schedule& schedule, const Template& pods);
 // Of the pods of that app.
 v1::Object BudgetOf(const std::string& name, const std::string& app, const std::string& available);
 

@@ -15,17 +15,12 @@ struct Weight {
 };
 
 constexpr Weight kWishes[] = {
-    {ActionKind::kApplyDeployment, 22},
-    {ActionKind::kApplyStatefulSet, 14},
-    {ActionKind::kApplyDaemonSet, 7},
-    {ActionKind::kApplyJob, 10},
-    {ActionKind::kApplyBudget, 5},
-    {ActionKind::kScale, 14},
-    {ActionKind::kUndo, 4},
-    {ActionKind::kDeleteWorkload, 6},
-    {ActionKind::kDeletePod, 8},
-    {ActionKind::kEvictPod, 6},
-    {ActionKind::kDrain, 4},
+    {ActionKind::kApplyDeployment, 20}, {ActionKind::kApplyStatefulSet, 14},
+    {ActionKind::kApplyDaemonSet, 7},   {ActionKind::kApplyJob, 8},
+    {ActionKind::kApplyCronJob, 6},     {ActionKind::kApplyBudget, 5},
+    {ActionKind::kScale, 12},           {ActionKind::kUndo, 4},
+    {ActionKind::kDeleteWorkload, 6},   {ActionKind::kDeletePod, 8},
+    {ActionKind::kEvictPod, 6},         {ActionKind::kDrain, 4},
 };
 
 ActionKind Wish(Random* random) {
@@ -76,6 +71,8 @@ const char* NameOf(ActionKind kind) {
       return "apply a DaemonSet";
     case ActionKind::kApplyJob:
       return "apply a Job";
+    case ActionKind::kApplyCronJob:
+      return "apply a CronJob";
     case ActionKind::kApplyBudget:
       return "apply a PodDisruptionBudget";
     case ActionKind::kScale:

@@ -16,6 +16,7 @@ enum class ActionKind {
   kApplyStatefulSet,
   kApplyDaemonSet,
   kApplyJob,
+  kApplyCronJob,
   kApplyBudget,
   kScale,
   kUndo,

@@ -226,6 +226,7 @@ void World::Reap() {
 }
 
 void World::Calm() {
+  calm_since_ = now();
   weather_ = climate_.store;
   crash_controller_in_ = 0;
   StartController();

@@ -59,6 +59,9 @@ class World {
   // Everything that fails stops to fail, and what is down comes up.
   void Calm();
 
+  // When Calm was called last; before any: 0.
+  Nanos calm_since() const { return calm_since_; }
+
   // Everything was calm for long enough.
   void CheckRest();
 
@@ -119,6 +122,7 @@ class World {
   std::map<std::string, std::string> asked_;
   std::optional<Violation> violation_;
   bool trace_ = false;
+  Nanos calm_since_ = 0;
   int64_t busy_minute_ = 0;
   int64_t busy_since_ = 0;  // steps before that minute
 };

@@ -15,6 +15,7 @@ std::unique_ptr<Checker> Reasons(World* world);        // law 10
 std::unique_ptr<Checker> Rollouts(World* world);       // maxSurge, maxUnavailable, replicas
 std::unique_ptr<Checker> Disruptions(World* world);    // PodDisruptionBudgets
 std::unique_ptr<Checker> Jobs(World* world);           // what Jobs count
+std::unique_ptr<Checker> CronJobs(World* world);       // one Job for each time
 std::unique_ptr<Checker> Sets(World* world);           // order, one per node
 std::unique_ptr<Checker> CleanReturns(World* world);   // of nodes that were lost
 std::unique_ptr<Checker> NoIdleWork(World* world);     // no write and no message for nothing

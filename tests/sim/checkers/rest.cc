@@ -46,8 +46,8 @@ class RestChecker : public Checker {
     for (const auto& [key, entry] : truth().All(v1::Object::kJob))
       CheckJob(key, entry->object.job());
     for (const auto& node : world_->nodes()) CheckMachine(*node);
-    for (const v1::Object::ObjectCase kind :
-         {v1::Object::kPod, v1::Object::kReplicaSet, v1::Object::kControllerRevision}) {
+    for (const v1::Object::ObjectCase kind : {v1::Object::kPod, v1::Object::kReplicaSet,
+                                              v1::Object::kControllerRevision, v1::Object::kJob}) {
       for (const auto& [key, entry] : truth().All(kind)) CheckOwner(key, Meta(entry->object));
     }
     if (unplaced_ == 0 && world_->now() - last_write_ < kQuiet) {
