@@ -33,7 +33,7 @@ Hub::Hub(Parts parts, SessionOptions options, PodRanges ranges)
       admissions_(options_.admissions_per_second, options_.admission_burst,
                   options_.admissions_abreast) {
   writer_ = std::make_unique<StatusWriter>(
-      parts_.store, parts_.strand, &view_, &reports_,
+      parts_.store, parts_.strand, parts_.clock, &view_, &reports_,
       StatusWriter::Callbacks{[this](const std::string& node, const std::string& uid) {
                                 Session* session = FindOpen(node);
                                 if (session == nullptr) return;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "controller/reconcile/conditions.h"
+
 namespace cluster::controller {
 namespace {
 
@@ -66,10 +68,24 @@ void KeepUnknownConditions(const v1::PodStatus& stored, v1::PodStatus* merged) {
   }
 }
 
+void DateConditions(const v1::PodStatus& stored, absl::Time now, v1::PodStatus* merged) {
+  for (v1::Condition& condition : *merged->mutable_conditions()) {
+    const v1::Condition* before = FindCondition(stored.conditions(), condition.type());
+    if (before != nullptr && before->status() == condition.status() &&
+        before->has_last_transition_time()) {
+      *condition.mutable_last_transition_time() = before->last_transition_time();
+    } else {
+      *condition.mutable_last_transition_time() = Seconds(now);
+    }
+  }
+}
+
 }  // namespace
 
-v1::PodStatus MergePodStatus(const v1::PodStatus& stored, const v1::PodStatus& reported) {
+v1::PodStatus MergePodStatus(const v1::PodStatus& stored, const v1::PodStatus& reported,
+                             absl::Time now) {
   v1::PodStatus merged = reported;
+  DateConditions(stored, now, &merged);
   MergeContainers(stored.container_statuses(), merged.mutable_container_statuses());
   MergeContainers(stored.init_container_statuses(), merged.mutable_init_container_statuses());
   MergeContainers(stored.ephemeral_container_statuses(),

@@ -21,10 +21,11 @@ bool IsNew(const v1::PodReportRecord* stored, int64_t lineage, int64_t sequence)
 
 }  // namespace
 
-StatusWriter::StatusWriter(store::Store* store, Strand* strand, const View* view,
-                           ReportBook* reports, Callbacks callbacks)
+StatusWriter::StatusWriter(store::Store* store, Strand* strand, const Clock* clock,
+                           const View* view, ReportBook* reports, Callbacks callbacks)
     : store_(store),
       strand_(strand),
+      clock_(clock),
       view_(view),
       reports_(reports),
       callbacks_(std::move(callbacks)),
@@ -152,7 +153,7 @@ void StatusWriter::StagePod(const Item& item) {
   record.set_sequence(update.sequence());
   record.set_lineage(item.lineage);
   v1::Pod* pod = staged->object.mutable_pod();
-  v1::PodStatus merged = MergePodStatus(pod->status(), update.status());
+  v1::PodStatus merged = MergePodStatus(pod->status(), update.status(), clock_->Now());
   // Something holds the object, and its node has nothing more to tell.
   const bool gone = update.gone() && meta.has_deletion_timestamp();
   if (gone && !IsTerminal(merged.phase())) merged.set_phase(v1::POD_PHASE_FAILED);

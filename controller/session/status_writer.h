@@ -30,8 +30,8 @@ class StatusWriter {
   };
 
   // All must outlive the writer; the view and the book are the owner's.
-  StatusWriter(store::Store* store, Strand* strand, const View* view, ReportBook* reports,
-               Callbacks callbacks);
+  StatusWriter(store::Store* store, Strand* strand, const Clock* clock, const View* view,
+               ReportBook* reports, Callbacks callbacks);
 
   // `stored` is called once everything in the batch is durable (or proved to be old). It must not
   // refer to what may be gone by then.
@@ -80,6 +80,7 @@ class StatusWriter {
 
   store::Store* const store_;
   Strand* const strand_;
+  const Clock* const clock_;
   const View* const view_;
   ReportBook* const reports_;
   const Callbacks callbacks_;

@@ -19,6 +19,12 @@ v1::ContainerStatus* AddContainer(v1::PodStatus* status, int restarts, const std
   return container;
 }
 
+const absl::Time kNow = absl::FromUnixSeconds(1'700'000'000);
+
+v1::PodStatus Merged(const v1::PodStatus& stored, const v1::PodStatus& reported) {
+  return MergePodStatus(stored, reported, kNow);
+}
+
 // Law 2, over every pair of phases.
 TEST(StatusMerge, Law2_NoPairOfPhasesMovesBack) {
   for (const v1::PodPhase stored :
@@ -27,7 +33,7 @@ TEST(StatusMerge, Law2_NoPairOfPhasesMovesBack) {
     for (const v1::PodPhase reported :
          {v1::POD_PHASE_UNSPECIFIED, v1::POD_PHASE_PENDING, v1::POD_PHASE_RUNNING,
           v1::POD_PHASE_SUCCEEDED, v1::POD_PHASE_FAILED}) {
-      const v1::PodPhase merged = MergePodStatus(Phase(stored), Phase(reported)).phase();
+      const v1::PodPhase merged = Merged(Phase(stored), Phase(reported)).phase();
       if (IsTerminal(stored)) {
         EXPECT_EQ(merged, stored);
       } else {
@@ -42,9 +48,9 @@ TEST(StatusMerge, ARestartCountOnlyGrows) {
   AddContainer(&stored, 5, "five");
   v1::PodStatus reported = Phase(v1::POD_PHASE_RUNNING);
   AddContainer(&reported, 4, "four");
-  EXPECT_EQ(MergePodStatus(stored, reported).container_statuses(0).restart_count(), 5);
+  EXPECT_EQ(Merged(stored, reported).container_statuses(0).restart_count(), 5);
   reported.mutable_container_statuses(0)->set_restart_count(6);
-  EXPECT_EQ(MergePodStatus(stored, reported).container_statuses(0).restart_count(), 6);
+  EXPECT_EQ(Merged(stored, reported).container_statuses(0).restart_count(), 6);
 }
 
 TEST(StatusMerge, HowAnInstanceEndedNeverChanges) {
@@ -52,14 +58,13 @@ TEST(StatusMerge, HowAnInstanceEndedNeverChanges) {
   AddContainer(&stored, 1, "one")->mutable_state()->mutable_terminated()->set_exit_code(0);
   v1::PodStatus reported = Phase(v1::POD_PHASE_RUNNING);
   AddContainer(&reported, 1, "one")->mutable_state()->mutable_terminated()->set_exit_code(137);
-  EXPECT_EQ(MergePodStatus(stored, reported).container_statuses(0).state().terminated().exit_code(),
-            0);
+  EXPECT_EQ(Merged(stored, reported).container_statuses(0).state().terminated().exit_code(), 0);
   // While it waits for its restart the end is in the last state.
   reported.mutable_container_statuses(0)->mutable_state()->mutable_waiting()->set_reason(
       "CrashLoopBackOff");
   reported.mutable_container_statuses(0)->mutable_last_state()->mutable_terminated()->set_exit_code(
       137);
-  const v1::PodStatus merged = MergePodStatus(stored, reported);
+  const v1::PodStatus merged = Merged(stored, reported);
   EXPECT_EQ(merged.container_statuses(0).state().waiting().reason(), "CrashLoopBackOff");
   EXPECT_EQ(merged.container_statuses(0).last_state().terminated().exit_code(), 0);
 }
@@ -69,8 +74,7 @@ TEST(StatusMerge, TheNextInstanceHasItsOwnEnd) {
   AddContainer(&stored, 1, "one")->mutable_state()->mutable_terminated()->set_exit_code(0);
   v1::PodStatus reported = Phase(v1::POD_PHASE_RUNNING);
   AddContainer(&reported, 2, "two")->mutable_state()->mutable_terminated()->set_exit_code(3);
-  EXPECT_EQ(MergePodStatus(stored, reported).container_statuses(0).state().terminated().exit_code(),
-            3);
+  EXPECT_EQ(Merged(stored, reported).container_statuses(0).state().terminated().exit_code(), 3);
 }
 
 TEST(StatusMerge, WhatTheNodeDoesNotKnowStays) {
@@ -80,10 +84,31 @@ TEST(StatusMerge, WhatTheNodeDoesNotKnowStays) {
   stored.mutable_start_time()->set_seconds(7);
   v1::PodStatus reported = Phase(v1::POD_PHASE_RUNNING);
   reported.add_conditions()->set_type("Ready");
-  const v1::PodStatus merged = MergePodStatus(stored, reported);
+  const v1::PodStatus merged = Merged(stored, reported);
   EXPECT_EQ(merged.conditions_size(), 2);
   EXPECT_EQ(merged.qos_class(), v1::QOS_CLASS_BURSTABLE);
   EXPECT_EQ(merged.start_time().seconds(), 7);
+}
+
+// The node's clock is two hours ahead, or behind: a pod that is to be ready for a minute before it
+// counts waits for a minute.
+TEST(StatusMerge, AConditionTurnsWhenThatIsStoredWhateverTheNodesClockSays) {
+  for (const int64_t off : {-7200, 7200}) {
+    v1::PodStatus reported = Phase(v1::POD_PHASE_RUNNING);
+    v1::Condition* ready = reported.add_conditions();
+    ready->set_type("Ready");
+    ready->set_status(v1::CONDITION_STATUS_TRUE);
+    ready->mutable_last_transition_time()->set_seconds(absl::ToUnixSeconds(kNow) + off);
+    const v1::PodStatus stored = Merged(Phase(v1::POD_PHASE_PENDING), reported);
+    EXPECT_EQ(stored.conditions(0).last_transition_time().seconds(), absl::ToUnixSeconds(kNow));
+    // Said again later on it has not turned.
+    const v1::PodStatus again = MergePodStatus(stored, reported, kNow + absl::Minutes(5));
+    EXPECT_EQ(again.conditions(0).last_transition_time().seconds(), absl::ToUnixSeconds(kNow));
+    ready->set_status(v1::CONDITION_STATUS_FALSE);
+    const v1::PodStatus turned = MergePodStatus(again, reported, kNow + absl::Minutes(6));
+    EXPECT_EQ(turned.conditions(0).last_transition_time().seconds(),
+              absl::ToUnixSeconds(kNow + absl::Minutes(6)));
+  }
 }
 
 TEST(StatusMerge, MergingTwiceIsMergingOnce) {
@@ -92,8 +117,8 @@ TEST(StatusMerge, MergingTwiceIsMergingOnce) {
   v1::PodStatus reported = Phase(v1::POD_PHASE_FAILED);
   AddContainer(&reported, 1, "one")->mutable_state()->mutable_terminated()->set_exit_code(2);
   reported.set_reason("Error");
-  const v1::PodStatus once = MergePodStatus(stored, reported);
-  EXPECT_EQ(MergePodStatus(once, reported).SerializeAsString(), once.SerializeAsString());
+  const v1::PodStatus once = Merged(stored, reported);
+  EXPECT_EQ(Merged(once, reported).SerializeAsString(), once.SerializeAsString());
 }
 
 }  // namespace
