@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "controller/object/object_fields.h"
+#include "controller/reconcile/clock_steps.h"
 
 namespace cluster::controller {
 namespace {
@@ -14,6 +15,7 @@ namespace {
 constexpr size_t kMaxWrites = 500;
 constexpr size_t kMaxBytes = 4 << 20;
 constexpr absl::Duration kRetry = absl::Milliseconds(200);
+constexpr absl::Duration kClockStep = absl::Seconds(2);
 
 // Part of taking something away, which a full disk must not keep from happening.
 bool ServesDeletion(const Write& write) {
@@ -141,6 +143,17 @@ bool Loop::IsAtRest(absl::Time now, const NodeContacts& contacts) const {
          SameContacts(rested_->second, contacts) && (!wake_at_.has_value() || now < *wake_at_);
 }
 
+void Loop::MindClock(absl::Time now, absl::Duration monotonic) {
+  const absl::Time zero = now - monotonic;
+  const absl::Duration step = zero_.has_value() ? zero - *zero_ : absl::ZeroDuration();
+  zero_ = zero;
+  // Clocks that are only disciplined move by less between two passes.
+  if (absl::AbsDuration(step) < kClockStep) return;
+  LOG_WARN("the clock was set by {}: deadlines that are running move along",
+           absl::FormatDuration(step));
+  shift_ += step;
+}
+
 void Loop::PassLater(absl::Duration delay) {
   if (due_) return;
   due_ = true;
@@ -166,6 +179,17 @@ void Loop::Pass() {
     settled_.Clear();
     looked_at_all_ = began;
     rested_.reset();
+  }
+  MindClock(now, began);
+  if (shift_ != absl::ZeroDuration()) {
+    Changes shifts = ShiftDeadlines(view_, shift_);
+    rested_.reset();
+    if (!shifts.empty()) {
+      passing_ = true;
+      writes_ = std::move(shifts.writes);
+      return Commit();
+    }
+    shift_ = absl::ZeroDuration();
   }
   const NodeContacts contacts = parts_.contacts();
   ReconcileInputs inputs{now, began, &contacts, &brake_, &random_, &settled_};
@@ -212,6 +236,8 @@ void Loop::Submit(store::Txn txn, std::vector<Write> writes) {
 void Loop::OnResult(store::Txn txn, std::vector<Write> writes, store::SubmitResult result) {
   if (result.status.ok()) {
     full_ = false;
+    // Not twice, whatever becomes of the others.
+    shift_ = absl::ZeroDuration();
     wait_for_ = std::max(wait_for_, result.commit.rev);
     return Commit();
   }

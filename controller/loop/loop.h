@@ -70,6 +70,8 @@ class Loop {
   absl::Status Look();
   // Nothing can have come of a pass now that did not come of the last one: nothing.
   bool IsAtRest(absl::Time now, const NodeContacts& contacts) const;
+  // Whether the wall clock was set since the last pass; then shift_ is by how much.
+  void MindClock(absl::Time now, absl::Duration monotonic);
   void PassLater(absl::Duration delay);
   void Pass();
   absl::Duration Debounce() const;
@@ -103,6 +105,8 @@ class Loop {
   std::vector<EventNote> notes_;
   std::optional<absl::Time> wake_at_;
   store::Rev wait_for_ = 0;
+  std::optional<absl::Time> zero_;  // the wall clock's time at the zero of the monotonic one
+  absl::Duration shift_;            // by which stored times are to move
   bool full_ = false;
   int64_t timer_ = 0;
 };

@@ -8,8 +8,10 @@
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
 
+#include "controller/reconcile/jobs.h"
 #include "controller/store/memory_store.h"
 #include "tests/domain/builders.h"
+#include "tests/domain/job_builders.h"
 
 namespace cluster::controller {
 namespace {
@@ -246,6 +248,45 @@ TEST_F(LoopTest, WhatIsDueLaterEndsTheRest) {
   EXPECT_EQ(cache_->List(v1::Object::kJob).entries.size(), 0u);
   turns_.RunFor(absl::Hours(1));
   EXPECT_EQ(cache_->List(v1::Object::kJob).entries.size(), 1u);
+}
+
+// Pods wait for a node all the while.
+TEST_F(LoopTest, AClockThatIsSetMovesDeadlinesAlong) {
+  Put(domain::Namespace("default"));
+  v1::Object web = domain::Deployment("web").Uid("web").Replicas(2);
+  web.mutable_deployment()->mutable_spec()->set_progress_deadline_seconds(600);
+  Put(web);
+  v1::Object work = domain::Job("work").Completions(1).Parallelism(1);
+  work.mutable_job()->mutable_spec()->set_active_deadline_seconds(600);
+  Put(work);
+  Start();
+  Rest();
+  const auto reason = [&] {
+    for (const v1::Condition& condition : cache_->Find(v1::Object::kDeployment, "default", "web")
+                                              ->object.deployment()
+                                              .status()
+                                              .conditions()) {
+      if (condition.type() == "Progressing") return condition.reason();
+    }
+    return std::string();
+  };
+  const auto is_over = [&] {
+    return IsJobFinished(cache_->Find(v1::Object::kJob, "default", "work")->object.job());
+  };
+  ASSERT_NE(reason(), "");
+  for (const absl::Duration step : {absl::Hours(2), -absl::Hours(5)}) {
+    turns_.clock.Jump(step);
+    loop_->Wake();
+    Rest();
+    EXPECT_NE(reason(), "ProgressDeadlineExceeded");
+    EXPECT_FALSE(is_over());
+  }
+  turns_.RunFor(absl::Minutes(8));
+  EXPECT_NE(reason(), "ProgressDeadlineExceeded");
+  EXPECT_FALSE(is_over());
+  turns_.RunFor(absl::Minutes(2));
+  EXPECT_EQ(reason(), "ProgressDeadlineExceeded");
+  EXPECT_TRUE(is_over());
 }
 
 }  // namespace
