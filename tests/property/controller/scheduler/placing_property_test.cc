@@ -360,7 +360,7 @@ TEST_P(PlacingLaws, WhatIsKeptUpWithChangesIsWhatIsComputedAnew) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, PlacingLaws, ::testing::Range(0, 3));
+INSTANTIATE_TEST_SUITE_P(Seeds, PlacingLaws, ::testing::Range(0, SEED_PARTS));
 
 }  // namespace
 }  // namespace cluster::controller

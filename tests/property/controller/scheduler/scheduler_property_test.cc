@@ -114,7 +114,7 @@ TEST_P(SchedulerLaws, ThePlanDoesNotDependOnTheOrderOfTheInput) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, SchedulerLaws, ::testing::Range(0, 3));
+INSTANTIATE_TEST_SUITE_P(Seeds, SchedulerLaws, ::testing::Range(0, SEED_PARTS));
 
 }  // namespace
 }  // namespace cluster::controller
