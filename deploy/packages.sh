@@ -2,6 +2,7 @@
 # Installs, with apt-get, the Debian 12 packages that are named and missing. Prints nothing when all are there.
 #   deploy/packages.sh build     what the programs are built with
 #   deploy/packages.sh test      what the tests need on top
+#   deploy/packages.sh peers     managers of containers that drive cluster-oci in tests; some come with a service
 #   deploy/packages.sh run       what an image is made with in the quick start, and the time zones that CronJobs name
 set -euo pipefail
 
@@ -12,6 +13,7 @@ build=(cmake ninja-build ccache mold g++ pkg-config
   zlib1g-dev libzstd-dev)
 tests=(clang clang-format clang-tidy libclang-rt-14-dev busybox-static git qemu-system-x86 e2fsprogs
   tzdata)
+peers=(podman containerd docker.io crun)
 run=(dpkg tar coreutils busybox-static tzdata)
 
 wanted=()
@@ -19,8 +21,9 @@ for group in "$@"; do
   case $group in
     build) wanted+=("${build[@]}") ;;
     test) wanted+=("${tests[@]}") ;;
+    peers) wanted+=("${peers[@]}") ;;
     run) wanted+=("${run[@]}") ;;
-    *) echo "packages.sh: no group \"$group\": use build, test or run" >&2; exit 2 ;;
+    *) echo "packages.sh: no group \"$group\": use build, test, peers or run" >&2; exit 2 ;;
   esac
 done
 

@@ -5,7 +5,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-deploy/packages.sh build test
+packages=(build test)
+# Whose machine it is decides whether container managers and their services come to it.
+[ "${CI:-}" != true ] || packages+=(peers)
+deploy/packages.sh "${packages[@]}"
 # Where it cannot be had, the test that needs it says so.
 tests/vm/kernel.sh build/vm/kernel >/dev/null 2>&1 || true
 jobs=$(nproc)

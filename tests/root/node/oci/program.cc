@@ -80,7 +80,7 @@ Outcome RunProgram(std::vector<std::string> words, const std::string& input) {
   return outcome;
 }
 
-Outcome RunOnTerminal(std::vector<std::string> words) {
+Outcome RunOnTerminal(std::vector<std::string> words, const std::string& input) {
   const std::vector<char*> argv = Pointers(words);
   int master = -1;
   const winsize size{24, 80, 0, 0};
@@ -94,6 +94,7 @@ Outcome RunOnTerminal(std::vector<std::string> words) {
     ADD_FAILURE() << "forkpty";
     return outcome;
   }
+  EXPECT_EQ(write(master, input.data(), input.size()), static_cast<ssize_t>(input.size()));
   // An error at the end: the last process of the terminal is gone.
   char buffer[4096];
   for (ssize_t got; (got = read(master, buffer, sizeof buffer)) > 0;) {

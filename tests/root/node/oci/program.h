@@ -18,7 +18,8 @@ void EnterTestNamespaces();
 
 // The first word is looked for in PATH.
 Outcome RunProgram(std::vector<std::string> words, const std::string& input = "");
-// The same on a terminal of its own with nobody at the keyboard; `out` is all that it showed.
-Outcome RunOnTerminal(std::vector<std::string> words);
+// The same on a terminal of its own, where `input` was typed in advance; `out` is all that it
+// showed.
+Outcome RunOnTerminal(std::vector<std::string> words, const std::string& input = "");
 
 }  // namespace cluster::oci

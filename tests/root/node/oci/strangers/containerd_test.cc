@@ -111,8 +111,11 @@ TEST_F(Containerd, ExecRunsInside) {
   EXPECT_EQ(outcome.out, "in\n");
   outcome = Call({"tasks", "exec", "--exec-id", "two", "inside", "missing"});
   EXPECT_THAT(outcome.err, HasSubstr("executable file not found in $PATH"));
-  outcome = RunOnTerminal(Words(
-      {"tasks", "exec", "--exec-id", "three", "--tty", "inside", "/bin/sh", "-c", "tty; exit 9"}));
+  // What is typed arrives once ctr has connected everything; of a process that ends before, it may
+  // lose what that has written.
+  outcome = RunOnTerminal(Words({"tasks", "exec", "--exec-id", "three", "--tty", "inside",
+                                 "/bin/sh", "-c", "tty; read line; exit 9"}),
+                          "go on\n");
   EXPECT_EQ(outcome.code, 9);
   EXPECT_THAT(outcome.out, HasSubstr("/dev/pts/0\r"));
   End("inside");

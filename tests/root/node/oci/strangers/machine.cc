@@ -89,6 +89,8 @@ StrangersMachine::StrangersMachine() {
   node::MakeBusyboxLayer(rootfs());
   EXPECT_EQ(mkfifo((rootfs() + "/fifo").c_str(), 0666), 0);
   EXPECT_EQ(RunProgram({"tar", "-C", rootfs(), "-cf", image_tar(), "."}).code, 0);
+  fs::create_directory(base() + "/bin");
+  fs::copy_file(fs::read_symlink("/proc/self/exe").parent_path() / "../bin/cluster-oci", Runtime());
   Shadow("/etc");
   Shadow("/var");
   for (const char* volatile_one : {"/run", "/dev/shm"}) {
@@ -149,10 +151,6 @@ void StrangersMachine::RemoveGroups() {
 
 std::string StrangersMachine::group() const {
   return absl::StrCat("cluster-oci-strangers-", getpid());
-}
-
-std::string StrangersMachine::Runtime() {
-  return fs::canonical(fs::read_symlink("/proc/self/exe").parent_path() / "../bin/cluster-oci");
 }
 
 std::string StrangersMachine::ReadGroup(const std::string& group, const std::string& controller,

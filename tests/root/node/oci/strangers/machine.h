@@ -31,7 +31,8 @@ class StrangersMachine {
   std::string image_tar() const { return base() + "/image.tar"; }
   // Name of the cgroup, at the root of every hierarchy, below which all groups have to be.
   std::string group() const;
-  static std::string Runtime();
+  // A copy of the program: other tests look whether theirs can be written.
+  std::string Runtime() const { return base() + "/bin/cluster-oci"; }
   // What a group's file holds, of the hierarchy of a v1 controller or the v2 tree; "none" without.
   static std::string ReadGroup(const std::string& group, const std::string& controller,
                                const std::string& v1_file, const std::string& v2_file);
