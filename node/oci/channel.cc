@@ -82,7 +82,8 @@ absl::StatusOr<Message> Channel::Receive() {
   ssize_t got;
   do {
     got = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC);
-  } while (got < 0 && errno == EINTR);
+    // It may have gone away only now.
+  } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
   if (got < 0) return ErrnoStatus("receive from", "the container's channel");
   Message received;
   received.kind = static_cast<Packet>(type);
