@@ -269,7 +269,7 @@ TEST_F(HubSessions, Law8_ANodeThatComesBackIsToldNothingWhileItsPodsMayBeGivenUp
   Beat(next);
   ASSERT_TRUE(next->AwaitMessage([](const auto& message) { return message.has_beat_ack(); }));
   EXPECT_FALSE(next->IsTold());
-  // Nor is a report of a pod that is not there lost meanwhile.
+  // The controller has nothing to answer this with yet, and lives on.
   v1::NodeMessage report;
   report.mutable_status()->set_sequence(1);
   v1::PodStatusUpdate* stranger = report.mutable_status()->add_pods();
