@@ -154,6 +154,19 @@ void Loop::MindClock(absl::Time now, absl::Duration monotonic) {
   shift_ += step;
 }
 
+bool Loop::Shifts() {
+  if (shift_ == absl::ZeroDuration()) return false;
+  rested_.reset();
+  Changes shifts = ShiftDeadlines(view_, shift_);
+  if (shifts.empty()) {
+    shift_ = absl::ZeroDuration();
+    return false;
+  }
+  passing_ = true;
+  writes_ = std::move(shifts.writes);
+  return true;
+}
+
 void Loop::PassLater(absl::Duration delay) {
   if (due_) return;
   due_ = true;
@@ -181,16 +194,7 @@ void Loop::Pass() {
     rested_.reset();
   }
   MindClock(now, began);
-  if (shift_ != absl::ZeroDuration()) {
-    Changes shifts = ShiftDeadlines(view_, shift_);
-    rested_.reset();
-    if (!shifts.empty()) {
-      passing_ = true;
-      writes_ = std::move(shifts.writes);
-      return Commit();
-    }
-    shift_ = absl::ZeroDuration();
-  }
+  if (Shifts()) return Commit();
   const NodeContacts contacts = parts_.contacts();
   ReconcileInputs inputs{now, began, &contacts, &brake_, &random_, &settled_};
   const std::shared_ptr<const UsageSample> usage = parts_.usage ? parts_.usage(view_) : nullptr;

@@ -72,6 +72,8 @@ class Loop {
   bool IsAtRest(absl::Time now, const NodeContacts& contacts) const;
   // Whether the wall clock was set since the last pass; then shift_ is by how much.
   void MindClock(absl::Time now, absl::Duration monotonic);
+  // There are deadlines to move along first: then writes_ is that, and the pass comes after it.
+  bool Shifts();
   void PassLater(absl::Duration delay);
   void Pass();
   absl::Duration Debounce() const;

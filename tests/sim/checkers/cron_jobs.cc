@@ -22,10 +22,6 @@ constexpr Nanos kRecovered = 5 * kMinute;
 // A run begins within so long after its time, then.
 constexpr int64_t kPunctual = 30;  // seconds
 
-bool IsFinished(const v1::Job& job) {
-  return Holds(job.status().conditions(), "Complete") || Holds(job.status().conditions(), "Failed");
-}
-
 // Seconds between two runs: users here say "*/5 * * * *".
 int64_t PeriodOf(const v1::CronJobSpec& spec) {
   absl::string_view minutes = *absl::StrSplit(spec.schedule(), ' ').begin();

@@ -23,6 +23,10 @@ bool Holds(const google::protobuf::RepeatedPtrField<v1::Condition>& conditions,
   return false;
 }
 
+bool IsFinished(const v1::Job& job) {
+  return Holds(job.status().conditions(), "Complete") || Holds(job.status().conditions(), "Failed");
+}
+
 bool IsReady(const v1::Pod& pod) { return Holds(pod.status().conditions(), "Ready"); }
 
 const v1::OwnerReference* OwnerOf(const v1::ObjectMeta& meta, absl::string_view kind) {

@@ -14,6 +14,7 @@ bool IsActive(const v1::Pod& pod);
 bool Holds(const google::protobuf::RepeatedPtrField<v1::Condition>& conditions,
            absl::string_view type);
 bool IsReady(const v1::Pod& pod);
+bool IsFinished(const v1::Job& job);  // Complete or Failed
 // nullptr: it has none, or one of another kind.
 const v1::OwnerReference* OwnerOf(const v1::ObjectMeta& meta, absl::string_view kind);
 // "2" or "25%" of `total`, rounded up or down.

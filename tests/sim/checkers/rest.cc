@@ -140,8 +140,7 @@ class RestChecker : public Checker {
   void CheckJob(const std::string& key, const v1::Job& job) {
     if (IsGoing(job.metadata())) return Fail(key + " never goes");
     if (Unplaced(job.metadata().name()) > 0) return;
-    if (!Holds(job.status().conditions(), "Complete") &&
-        !Holds(job.status().conditions(), "Failed")) {
+    if (!IsFinished(job)) {
       Fail(absl::StrCat(key, " never ends: ", job.status().succeeded(), " of ",
                         job.spec().completions()));
     }
