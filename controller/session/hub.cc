@@ -31,7 +31,8 @@ Hub::Hub(Parts parts, SessionOptions options, PodRanges ranges)
       options_(std::move(options)),
       pace_(parts_.store, parts_.strand, &options_),
       admissions_(options_.admissions_per_second, options_.admission_burst,
-                  options_.admissions_abreast) {
+                  options_.admissions_abreast),
+      streams_(options_.dial_back_timeout) {
   writer_ = std::make_unique<StatusWriter>(
       parts_.store, parts_.strand, parts_.clock, &view_, &reports_,
       StatusWriter::Callbacks{[this](const std::string& node, const std::string& uid) {
@@ -130,6 +131,7 @@ void Hub::OnClosed(AgentLink* link) {
     LOG_INFO("node {} is detached", session->node);
     by_node_.erase(found);
   }
+  LeaveStreams(session);
   admissions_.Remove(link);
   sessions_.erase(link);
   archives_->Review();
@@ -157,27 +159,33 @@ void Hub::OnStatus(Session* session, const v1::StatusBatch& batch) {
                });
 }
 
-void Hub::OpenStream(const std::string& node, v1::OpenStream request, Refused refused) {
+void Hub::OpenStream(const std::string& node, StreamRequest request) {
   Session* session = FindOpen(node);
   if (session != nullptr) return AskForStream(session, std::move(request));
   if (view_.Find(v1::Object::kNode, "", node) == nullptr || ContactOf(node) == Contact::kLost) {
-    return refused(NotAttached(node));
+    return request.refused(NotAttached(node));
   }
-  waiting_streams_[node].push_back({std::move(request), std::move(refused)});
+  streams_.Wait(node, std::move(request));
 }
 
 void Hub::RefuseStreams(const std::string& node) {
-  const auto found = waiting_streams_.find(node);
-  if (found == waiting_streams_.end()) return;
-  const std::vector<WaitingStream> streams = std::move(found->second);
-  waiting_streams_.erase(found);
-  for (const WaitingStream& stream : streams) stream.refused(NotAttached(node));
+  for (const StreamRequest& request : streams_.TakeWaiting(node)) {
+    request.refused(NotAttached(node));
+  }
 }
 
-void Hub::AskForStream(Session* session, v1::OpenStream request) {
+void Hub::AskForStream(Session* session, StreamRequest request) {
   v1::ControllerMessage message;
-  *message.mutable_open_stream() = std::move(request);
+  *message.mutable_open_stream() = request.open;
+  streams_.Asked(session->link, std::move(request), parts_.clock->Monotonic());
   session->link->Send(std::move(message));
+}
+
+void Hub::LeaveStreams(Session* session) {
+  for (const StreamRequest& request :
+       streams_.TakeAsked(session->link, parts_.clock->Monotonic())) {
+    request.unanswered();
+  }
 }
 
 void Hub::Renew(Session* session, absl::Duration received) {

@@ -34,6 +34,7 @@
 #include "controller/session/pace_keeper.h"
 #include "controller/session/report_book.h"
 #include "controller/session/status_writer.h"
+#include "controller/session/stream_requests.h"
 
 namespace cluster::controller {
 
@@ -55,27 +56,21 @@ class Hub {
   // Which nodes are in contact, for the reconcilers. Any thread.
   NodeContacts Contacts();
 
-  using Refused = std::function<void(const absl::Status&)>;
-
   // From the links. `received`: monotonic time at which the message was there.
   void OnMessage(AgentLink* link, const v1::NodeMessage& message, absl::Duration received);
   void OnAssignmentsSent(AgentLink* link);
   void OnClosed(AgentLink* link);
 
   // Asks a node to dial back. A node that is between two sessions (its agent or this controller
-  // starts anew) is asked when it is attached again; `refused` is called, with Unavailable, when it
-  // is lost before that.
-  void OpenStream(const std::string& node, v1::OpenStream request, Refused refused);
+  // starts anew) is asked when it is attached again; the request is refused, with Unavailable, when
+  // the node is lost before that.
+  void OpenStream(const std::string& node, StreamRequest request);
   ArchiveBook* archives() { return archives_.get(); }
 
   // Looks at the leases; happens by itself by the strand's timer.
   void CheckLeases();
 
  private:
-  struct WaitingStream {
-    v1::OpenStream request;
-    Refused refused;
-  };
   struct Session {
     AgentLink* link = nullptr;
     std::string node;
@@ -115,7 +110,9 @@ class Hub {
   void FlushAll();
   void FlushSome();
   void SendAssignments(Session* session);
-  void AskForStream(Session* session, v1::OpenStream request);
+  void AskForStream(Session* session, StreamRequest request);
+  // The session is over: what was asked in it is not answered.
+  void LeaveStreams(Session* session);
   void RefuseStreams(const std::string& node);
   void OnPeersChange();
   void RefreshPeers();
@@ -173,7 +170,7 @@ class Hub {
   std::deque<AgentLink*> flushing_;
   int64_t asked_seen_ = 0;      // asked_ before view_ was as it is
   bool flush_goes_on_ = false;  // FlushSome is posted
-  std::map<std::string, std::vector<WaitingStream>> waiting_streams_;  // by node, none attached
+  StreamRequests streams_;
   bool lease_timer_ = false;
   absl::Duration lease_timer_due_;
 

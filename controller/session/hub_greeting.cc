@@ -67,6 +67,7 @@ void Hub::OnHello(Session* session, const v1::Hello& hello, absl::Duration recei
           "\" is attached already: give this one another --name, or stop the other agent")));
     }
     by_node_.erase(found);
+    LeaveStreams(other);
     admissions_.Remove(other->link);
     other->link->Close(absl::AbortedError("a newer session of this node has begun"));
   }
@@ -131,10 +132,9 @@ void Hub::Welcome(Session* session) {
   SetDirty(session);
   ComeBack(session);
   LOG_INFO("node {} is attached, session {}", session->node, session->registration.session);
-  for (WaitingStream& stream : waiting_streams_[session->node]) {
-    AskForStream(session, std::move(stream.request));
+  for (StreamRequest& request : streams_.TakeWaiting(session->node)) {
+    AskForStream(session, std::move(request));
   }
-  waiting_streams_.erase(session->node);
   archives_->Begin(session->node);
   Flush(session);
 }

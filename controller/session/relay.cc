@@ -65,10 +65,8 @@ std::string RelayBoard::Expect(const std::string& node, std::shared_ptr<Relay> r
   const std::string id = RandomId();
   waiting_[id] = std::move(relay);
   strand_->PostAfter(timeout_, [this, id, node] {
-    const std::shared_ptr<Relay> late = Take(id);
-    if (late == nullptr) return;
-    late->Fail(absl::DeadlineExceededError(
-        absl::StrCat("node ", node, " did not open the stream in time: see `get nodes`")));
+    Fail(id, absl::DeadlineExceededError(
+                 absl::StrCat("node ", node, " did not open the stream in time: see `get nodes`")));
   });
   return id;
 }
@@ -79,6 +77,16 @@ std::shared_ptr<Relay> RelayBoard::Take(const std::string& id) {
   std::shared_ptr<Relay> relay = std::move(found->second);
   waiting_.erase(found);
   return relay->over() ? nullptr : relay;
+}
+
+bool RelayBoard::Expects(const std::string& id) const {
+  const auto found = waiting_.find(id);
+  return found != waiting_.end() && !found->second->over();
+}
+
+void RelayBoard::Fail(const std::string& id, const absl::Status& why) {
+  const std::shared_ptr<Relay> relay = Take(id);
+  if (relay != nullptr) relay->Fail(why);
 }
 
 }  // namespace cluster::controller

@@ -81,6 +81,10 @@ class RelayBoard {
   std::string Expect(const std::string& node, std::shared_ptr<Relay> relay);
   // nullptr when nobody waits for it (any more). At most once per id.
   std::shared_ptr<Relay> Take(const std::string& id);
+  // Whether somebody waits for it.
+  bool Expects(const std::string& id) const;
+  // Nobody will dial; of no effect when somebody has.
+  void Fail(const std::string& id, const absl::Status& why);
 
  private:
   Strand* const strand_;

@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include "absl/strings/str_cat.h"
+
 #include "base/log.h"
 #include "base/status.h"
 #include "controller/session/attach_call.h"
@@ -63,16 +65,31 @@ void Sessions::Stop() {
 }
 
 void Sessions::Open(const std::string& node, v1::OpenStream request, std::shared_ptr<Relay> relay) {
-  request.set_stream_id(board_.Expect(node, relay));
-  strand_.Post([this, node, request = std::move(request), relay] {
-    hub_->OpenStream(node, request,
-                     [this, relay, id = request.stream_id()](const absl::Status& why) {
-                       relays_.Post([this, relay, id, why] {
-                         board_.Take(id);
-                         relay->Fail(why);
-                       });
-                     });
-  });
+  request.set_stream_id(board_.Expect(node, std::move(relay)));
+  Ask(node, std::move(request));
+}
+
+void Sessions::Ask(const std::string& node, v1::OpenStream request) {
+  StreamRequest asked;
+  asked.refused = [this, id = request.stream_id()](const absl::Status& why) {
+    relays_.Post([this, id, why] { board_.Fail(id, why); });
+  };
+  asked.unanswered = [this, node, request] {
+    relays_.Post([this, node, request] { AskAgain(node, request); });
+  };
+  asked.open = std::move(request);
+  strand_.Post([this, node, asked = std::move(asked)] { hub_->OpenStream(node, asked); });
+}
+
+void Sessions::AskAgain(const std::string& node, v1::OpenStream request) {
+  if (!board_.Expects(request.stream_id())) return;
+  if (request.has_exec()) {
+    return board_.Fail(request.stream_id(),
+                       absl::UnavailableError(absl::StrCat(
+                           "the session of node ", node,
+                           " ended before it answered: whether the command runs is not known")));
+  }
+  Ask(node, std::move(request));
 }
 
 void Sessions::OfferImage(v1::ImageArchive archive, ArchiveBook::Done done) {

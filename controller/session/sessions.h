@@ -44,7 +44,8 @@ class Sessions {
   // The strand on which relays live. `request` without stream_id.
   Strand* relay_strand() { return &relays_; }
   // On the relay strand: asks the node to open a stream for this relay; the relay fails when the
-  // node is not attached or does not dial.
+  // node is not attached or does not dial. Where the node's session ends before it has dialled, its
+  // next one is asked; but not for a command, which may have been run.
   void Open(const std::string& node, v1::OpenStream request, std::shared_ptr<Relay> relay);
 
   // Uploads write on this strand.
@@ -57,6 +58,8 @@ class Sessions {
 
  private:
   class Service;
+  void Ask(const std::string& node, v1::OpenStream request);
+  void AskAgain(const std::string& node, v1::OpenStream request);
   explicit Sessions(SessionOptions options);
 
   const SessionOptions options_;

@@ -1,5 +1,6 @@
 #include <atomic>
 #include <future>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
@@ -116,6 +117,46 @@ TEST_F(Streams, ANodeBetweenTwoSessionsIsAskedWhenItIsBack) {
     EXPECT_TRUE(status.ok()) << status.error_message();
     EXPECT_EQ(text, "hello");
   }
+}
+
+// The node has heard the question, or has not, and its session ends: the next one is asked.
+TEST_F(Streams, WhatASessionLeftUnansweredIsAskedInTheNextButNoCommand) {
+  std::atomic<int> heard = 0;
+  FakeNode::Behaviour deaf;
+  deaf.streams = [&](const v1::OpenStream&, v1::NodeSession::Stub*) { ++heard; };
+  node_->Behave(deaf);
+  std::string text;
+  auto logs = std::async(std::launch::async, [&] { return Logs("a", &text); });
+  auto exec = std::async(std::launch::async, [&] {
+    grpc::ClientContext context;
+    const auto stream = cluster_.api()->Exec(&context);
+    v1::ExecRequest request;
+    request.mutable_start()->set_pod("a");
+    request.mutable_start()->add_command("true");
+    stream->Write(request);
+    v1::ExecResponse response;
+    while (stream->Read(&response)) {
+    }
+    return stream->Finish();
+  });
+  while (heard < 2) std::this_thread::yield();
+  std::atomic<int> commands = 0;
+  Serve([&](const v1::OpenStream& open, NodeStream* stream) {
+    if (open.has_exec()) ++commands;
+    v1::NodeFrame frame;
+    frame.set_stdout("hello");
+    stream->Write(frame);
+  });
+  node_->Detach();
+  ASSERT_TRUE(node_->Attach().ok());
+  const grpc::Status read = logs.get();
+  EXPECT_TRUE(read.ok()) << read.error_message();
+  EXPECT_EQ(text, "hello");
+  const grpc::Status ran = exec.get();
+  EXPECT_EQ(ran.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_NE(ran.error_message().find("whether the command runs is not known"), std::string::npos)
+      << ran.error_message();
+  EXPECT_EQ(commands, 0);
 }
 
 TEST_F(Streams, WhatIsNotThereIsSaidSo) {
