@@ -12,6 +12,8 @@ namespace {
 
 constexpr size_t kRingBatches = 1024;
 constexpr size_t kRingBytes = 16 << 20;
+// Once every watch has everything; those that begin with what was before read it from the history.
+constexpr size_t kRingBytesAtRest = 1 << 20;
 
 size_t BytesOf(const Batch& batch) {
   size_t bytes = sizeof(Batch);
@@ -79,11 +81,21 @@ void Fanout::Publish(const std::vector<BatchPtr>& batches) {
     now_ = batch->rev;
   }
   while (ring_.size() > kRingBatches || (ring_bytes_ > kRingBytes && ring_.size() > 1)) {
-    ring_bytes_ -= BytesOf(*ring_.front());
-    ring_start_ = ring_.front()->rev;
-    ring_.pop_front();
+    DropFirst();
   }
   changed_.SignalAll();
+}
+
+void Fanout::DropFirst() {
+  ring_bytes_ -= BytesOf(*ring_.front());
+  ring_start_ = ring_.front()->rev;
+  ring_.pop_front();
+}
+
+void Fanout::Shrink() {
+  MutexLock lock(&mutex_);
+  if (!Due().empty()) return;
+  while (ring_bytes_ > kRingBytesAtRest && ring_.size() > 1) DropFirst();
 }
 
 void Fanout::SetOldest(Rev oldest) {
@@ -123,7 +135,7 @@ void Fanout::Deliver() {
       MutexLock lock(&mutex_);
       if (!stopped_) due = Due();
     }
-    if (due.empty()) return;
+    if (due.empty()) return Shrink();
     for (const auto& watcher : due) DeliverTo(watcher);
   }
 }

@@ -63,6 +63,9 @@ class Fanout {
   // False when the watch is over.
   bool Hand(Watcher* watcher, const HistorySlice& slice);
   void Remove(const std::shared_ptr<Watcher>& watcher);
+  void DropFirst() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Nobody waits for anything: the ring becomes small.
+  void Shrink();
 
   const ReadHistory read_history_;
 
