@@ -106,7 +106,7 @@ void Loop::Wake() {
 }
 
 absl::Duration Loop::Debounce() const {
-  return std::max(options_.debounce, std::min(pass_took_, options_.longest_debounce));
+  return std::max(options_.debounce, std::min(2 * pass_took_, options_.longest_debounce));
 }
 
 absl::Status Loop::Follow() {
@@ -289,7 +289,7 @@ void Loop::OnResult(store::Txn txn, std::vector<Write> writes, store::SubmitResu
 void Loop::EndPass() {
   passing_ = false;
   NoteEvents();
-  parts_.cache->ForgetOld();
+  parts_.cache->Tidy();
   absl::Duration wait = options_.period;
   if (wake_at_.has_value()) wait = std::min(wait, *wake_at_ - parts_.clock->Now());
   // Only the timer of the last pass counts.

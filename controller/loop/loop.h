@@ -26,12 +26,12 @@ namespace cluster::controller {
 struct LoopOptions {
   // How long further changes are gathered after the first.
   absl::Duration debounce = absl::Milliseconds(2);
-  // After a pass that took long as long, up to this: others have work to do too.
-  absl::Duration longest_debounce = absl::Milliseconds(50);
+  // After a pass that took long twice as long, up to this: others have work to do too.
+  absl::Duration longest_debounce = absl::Milliseconds(250);
   // A lost hint costs one period (law 3).
   absl::Duration period = absl::Seconds(5);
   // So often a pass looks at everything, also at what is settled.
-  absl::Duration look_at_all = absl::Minutes(1);
+  absl::Duration look_at_all = absl::Minutes(10);
   bool i_am_not_partitioned = false;
   SchedulerOptions scheduler;
   // Of names and uids; another one at each start.

@@ -93,9 +93,10 @@ std::optional<Rollback> RollBack(const View& view, const Rollout& rollout,
       !IsOn(deployment) || WasComplete(*rollout.current)) {
     return std::nullopt;
   }
-  std::optional<Failure> failure = FailureOf(rollout, status);
   const int64_t good = LastGood(rollout);
-  if (!failure.has_value() || good == 0) return std::nullopt;
+  if (good == 0) return std::nullopt;
+  std::optional<Failure> failure = FailureOf(rollout, status);
+  if (!failure.has_value()) return std::nullopt;
   const v1::ObjectMeta& meta = deployment.metadata();
   absl::StatusOr<UndoPlan> undo = PlanUndo(view, meta.namespace_(), meta.name(), good);
   if (!undo.ok() || SameMessage(undo->deployment, deployment)) return std::nullopt;
