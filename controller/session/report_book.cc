@@ -12,7 +12,7 @@ absl::Status ReportBook::Load(const std::vector<store::Kv>& kvs) {
     if (!record.ParseFromString(kv.value)) {
       return absl::DataLossError(absl::StrCat("the store's ", kv.key, " cannot be read"));
     }
-    Set(kv.key.substr(sizeof(kReportPrefix) - 1), std::move(record), kv.mod_rev);
+    Set(kv.key.substr(sizeof(kReportPrefix) - 1), record, kv.mod_rev);
   }
   return absl::OkStatus();
 }
@@ -20,16 +20,22 @@ absl::Status ReportBook::Load(const std::vector<store::Kv>& kvs) {
 int64_t ReportBook::EpochOf(const Entry& pod) const {
   const auto found = records_.find(Meta(pod.object).uid());
   const bool last_was_report = found != records_.end() && found->second.mod_rev == pod.mod_rev;
-  return last_was_report ? found->second.record.epoch() : pod.mod_rev;
+  return last_was_report ? found->second.epoch : pod.mod_rev;
 }
 
-const v1::PodReportRecord* ReportBook::Find(absl::string_view uid) const {
+std::optional<v1::PodReportRecord> ReportBook::Find(absl::string_view uid) const {
   const auto found = records_.find(uid);
-  return found == records_.end() ? nullptr : &found->second.record;
+  if (found == records_.end()) return std::nullopt;
+  v1::PodReportRecord record;
+  record.set_epoch(found->second.epoch);
+  record.set_sequence(found->second.sequence);
+  record.set_lineage(found->second.lineage);
+  return record;
 }
 
-void ReportBook::Set(const std::string& uid, v1::PodReportRecord record, store::Rev mod_rev) {
-  records_[uid] = {std::move(record), mod_rev};
+void ReportBook::Set(const std::string& uid, const v1::PodReportRecord& record,
+                     store::Rev mod_rev) {
+  records_[uid] = {record.epoch(), record.sequence(), record.lineage(), mod_rev};
 }
 
 std::vector<std::string> ReportBook::Uids() const {

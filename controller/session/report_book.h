@@ -1,6 +1,7 @@
 // Which reports of nodes were stored, and thereby the epoch of each assignment.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,16 +25,19 @@ class ReportBook {
   // Store revision of the pod's last change that was not a report of its node: durable, and the
   // same after a restart of the controller.
   int64_t EpochOf(const Entry& pod) const;
-  // nullptr when none was stored.
-  const v1::PodReportRecord* Find(absl::string_view uid) const;
-  void Set(const std::string& uid, v1::PodReportRecord record, store::Rev mod_rev);
+  // Of the last report that was stored; nullopt when none was.
+  std::optional<v1::PodReportRecord> Find(absl::string_view uid) const;
+  void Set(const std::string& uid, const v1::PodReportRecord& record, store::Rev mod_rev);
   void Erase(absl::string_view uid) { records_.erase(uid); }
   // Sorted.
   std::vector<std::string> Uids() const;
 
  private:
+  // There is one for each pod: the record's fields, without what a message takes beside them.
   struct Stored {
-    v1::PodReportRecord record;
+    int64_t epoch = 0;
+    int64_t sequence = 0;
+    int64_t lineage = 0;
     store::Rev mod_rev = 0;
   };
   absl::flat_hash_map<std::string, Stored> records_;

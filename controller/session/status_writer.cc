@@ -1,5 +1,7 @@
 #include "controller/session/status_writer.h"
 
+#include <optional>
+
 #include "absl/strings/str_cat.h"
 
 #include "base/log.h"
@@ -14,8 +16,8 @@ namespace {
 constexpr size_t kMaxStaged = 400;
 constexpr absl::Duration kRetry = absl::Milliseconds(200);
 
-bool IsNew(const v1::PodReportRecord* stored, int64_t lineage, int64_t sequence) {
-  if (stored == nullptr || lineage > stored->lineage()) return true;
+bool IsNew(const std::optional<v1::PodReportRecord>& stored, int64_t lineage, int64_t sequence) {
+  if (!stored.has_value() || lineage > stored->lineage()) return true;
   return lineage == stored->lineage() && sequence > stored->sequence();
 }
 
@@ -64,7 +66,7 @@ void StatusWriter::Add(const std::string& node, int64_t lineage, const v1::Statu
 
 void StatusWriter::ForgetPod(const std::string& uid) {
   seen_.erase(uid);
-  if (reports_->Find(uid) == nullptr || open_uids_.contains(uid)) return;
+  if (!reports_->Find(uid).has_value() || open_uids_.contains(uid)) return;
   Item item;
   item.kind = Item::Kind::kForget;
   item.uid = uid;
@@ -138,8 +140,8 @@ void StatusWriter::StagePod(const Item& item) {
     return;
   }
   Staged* staged = StagedFor(entry);
-  const v1::PodReportRecord* known =
-      staged->has_record ? &staged->record : reports_->Find(update.uid());
+  const std::optional<v1::PodReportRecord> known =
+      staged->has_record ? staged->record : reports_->Find(update.uid());
   const v1::ObjectMeta& meta = Meta(staged->object);
   if (update.gone() && meta.has_deletion_timestamp() && meta.finalizers().empty()) {
     staged->remove = true;
@@ -203,7 +205,7 @@ store::Txn StatusWriter::MakeTxn() {
     if (staged.remove) {
       txn.for_deletion = true;
       txn.ops.push_back({store::Op::Kind::kDelete, key, "", 0});
-      if (reports_->Find(uid) != nullptr) {
+      if (reports_->Find(uid).has_value()) {
         txn.ops.push_back({store::Op::Kind::kDelete, report_key, "", 0});
       }
       open_uids_[uid] = key;
@@ -215,7 +217,7 @@ store::Txn StatusWriter::MakeTxn() {
     open_uids_[uid] = key;
   }
   for (const std::string& uid : forgotten_) {
-    if (reports_->Find(uid) == nullptr || open_uids_.contains(uid)) continue;
+    if (!reports_->Find(uid).has_value() || open_uids_.contains(uid)) continue;
     open_uids_[uid] = "";
     txn.ops.push_back({store::Op::Kind::kDelete, absl::StrCat(kReportPrefix, uid), "", 0});
   }
