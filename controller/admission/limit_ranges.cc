@@ -172,10 +172,8 @@ void CheckPod(const v1::PodSpec& spec, const v1::LimitRangeItem& item,
 
 LimitRanges::LimitRanges(const View& view, const std::string& name_space) {
   const std::string prefix = absl::StrCat("limitranges/", name_space, "/");
-  const auto& all = view.All(v1::Object::kLimitRange);
-  for (auto each = all.lower_bound(prefix);
-       each != all.end() && each->first.compare(0, prefix.size(), prefix) == 0; ++each) {
-    ranges_.push_back(each->second);
+  for (const auto& [key, range] : view.All(v1::Object::kLimitRange).Under(prefix)) {
+    ranges_.push_back(range);
   }
 }
 

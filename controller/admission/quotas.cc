@@ -12,11 +12,7 @@ namespace {
 void ForEachIn(const View& view, const Kind& kind, const std::string& name_space,
                const std::function<void(const EntryPtr&)>& visit) {
   const std::string prefix = absl::StrCat(kind.plural, "/", name_space, "/");
-  const auto& all = view.All(kind.object_case);
-  for (auto each = all.lower_bound(prefix);
-       each != all.end() && each->first.compare(0, prefix.size(), prefix) == 0; ++each) {
-    visit(each->second);
-  }
+  for (const auto& [key, entry] : view.All(kind.object_case).Under(prefix)) visit(entry);
 }
 
 // What of it a quota is about.

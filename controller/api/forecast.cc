@@ -53,12 +53,7 @@ class Rehearsal {
     const store::Rev rev = view_.revision() + 1;
     if (write.put.has_value()) {
       const EntryPtr before = view_.Find(write.key);
-      auto entry = std::make_shared<Entry>();
-      entry->key = write.key;
-      entry->object = *write.put;
-      entry->mod_rev = rev;
-      entry->create_rev = before == nullptr ? rev : before->create_rev;
-      view_.Put(std::move(entry));
+      view_.Put(MakeEntry(*write.put, rev, before == nullptr ? rev : before->create_rev));
     } else {
       view_.Remove(write.key);
     }

@@ -1,10 +1,10 @@
 #include "controller/cache/cache.h"
 
 #include <algorithm>
+#include <cmath>
 #include <thread>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 #include "base/clock.h"
@@ -14,6 +14,9 @@
 
 namespace cluster {
 namespace {
+
+// How many entries are looked up under one lock.
+constexpr size_t kPackedAtOnce = 256;
 
 absl::StatusOr<std::vector<EntryPtr>> ParseAll(const std::vector<store::Kv>& kvs) {
   std::vector<EntryPtr> entries;
@@ -113,11 +116,7 @@ Cache::ObjectList Cache::List(v1::Object::ObjectCase kind, absl::string_view nam
   ReaderLock lock(&view_mutex_);
   ObjectList list;
   list.rev = view_.revision();
-  const auto& all = view_.All(kind);
-  for (auto it = all.lower_bound(prefix); it != all.end(); ++it) {
-    if (!absl::StartsWith(it->first, prefix)) break;
-    list.entries.push_back(it->second);
-  }
+  for (const auto& [key, entry] : view_.All(kind).Under(prefix)) list.entries.push_back(entry);
   return list;
 }
 
@@ -274,12 +273,45 @@ void Cache::DropFirst() {
   window_.pop_front();
 }
 
+void Cache::Tidy() {
+  ForgetOld();
+  PackUnused();
+}
+
 void Cache::ForgetOld() {
   const absl::Duration before = RealClock()->Monotonic() - options_.window_age;
   MutexLock lock(&mutex_);
   while (window_.size() > 1 && window_bytes_ > options_.lasting_bytes &&
          window_.front().since < before) {
     DropFirst();
+  }
+}
+
+// As much of a round as the time since the last call is of a round's.
+void Cache::PackUnused() {
+  const absl::Duration now = RealClock()->Monotonic();
+  const absl::Duration elapsed = now - std::exchange(round_.at, now);
+  const double share =
+      options_.pack_round <= elapsed ? 1 : absl::FDivDuration(elapsed, options_.pack_round);
+  size_t left = 0;
+  {
+    ReaderLock lock(&view_mutex_);
+    left = static_cast<size_t>(std::ceil(share * static_cast<double>(view_.size())));
+  }
+  while (left > 0) {
+    std::vector<KeptEntry> some;
+    {
+      ReaderLock lock(&view_mutex_);
+      some = view_.Some(round_.after, std::min(left, kPackedAtOnce));
+    }
+    if (some.empty()) {
+      // Through; or nothing is there.
+      if (std::exchange(round_.after, "").empty()) return;
+      continue;
+    }
+    for (const KeptEntry& entry : some) round_.packer.PackUnused(entry);
+    left -= some.size();
+    round_.after = some.back().key();
   }
 }
 

@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 
 #include "base/mutex.h"
+#include "controller/cache/packer.h"
 #include "controller/cache/view.h"
 #include "controller/store/store.h"
 
@@ -87,9 +88,12 @@ class CacheWatch {
 struct CacheOptions {
   size_t window_revisions = 10'000;
   int64_t window_bytes = 64 << 20;  // of stored values in the window
-  // What is older than this may go earlier (ForgetOld), but for some.
+  // What is older than this may go earlier (Tidy), but for some.
   absl::Duration window_age = absl::Minutes(1);
-  int64_t lasting_bytes = 4 << 20;
+  int64_t lasting_bytes = 256 << 10;
+  // Tidy packs an object that nobody has held for one to two rounds; a round takes so long. Zero:
+  // each call is a round.
+  absl::Duration pack_round = absl::Seconds(15);
 };
 
 // Thread-safe.
@@ -137,9 +141,10 @@ class Cache : private store::WatchSink {
   absl::StatusOr<std::unique_ptr<CacheWatch>> Watch(WatchScope scope, store::Rev after,
                                                     std::function<void()> wake);
 
-  // Makes the window small again after a time of many changes: watches that were away for longer
-  // than options.window_age may have to list anew. To be called now and then.
-  void ForgetOld();
+  // Takes less memory again after a time of many changes, for as long as the next call is away.
+  // Watches that were away for longer than options.window_age may have to list anew, and objects
+  // that rest are packed (packer.h). To be called now and then; by one thread at a time.
+  void Tidy();
 
   // Why the cache has stopped following the store; ok while it follows.
   absl::Status health() const;
@@ -151,6 +156,9 @@ class Cache : private store::WatchSink {
   void OnBatch(const store::Batch& batch) override;
   void OnProgress(store::Rev rev) override;
   void OnCompacted(store::Rev oldest) override;
+
+  void ForgetOld();
+  void PackUnused();
 
   // Lists at the oldest revision that the window shall cover and follows from there.
   absl::Status Fill();
@@ -188,6 +196,14 @@ class Cache : private store::WatchSink {
   std::map<int64_t, std::shared_ptr<CacheWatch::Shared>> watches_ ABSL_GUARDED_BY(mutex_);
   int64_t last_watch_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status health_ ABSL_GUARDED_BY(mutex_);
+
+  // Of whoever tidies.
+  struct Round {
+    Packer packer;
+    absl::Duration at;  // of the last call, monotonic
+    std::string after;  // the key that was looked at last
+  };
+  Round round_;
 
   // Set once Start is through; ended by the destructor, replaced by OnCompacted.
   std::unique_ptr<store::WatchHandle> feed_ ABSL_GUARDED_BY(mutex_);

@@ -1,10 +1,9 @@
 #include "controller/cache/view.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 
 namespace cluster {
 namespace {
@@ -21,28 +20,17 @@ std::string LabelIndexKey(v1::Object::ObjectCase kind, absl::string_view key,
   return absl::StrCat(static_cast<int>(kind), kGap, key, kGap, value);
 }
 
-template <typename Bucket>
-std::vector<EntryPtr> ValuesOf(const Bucket& bucket) {
-  return std::vector<EntryPtr>(bucket.begin(), bucket.end());
-}
-
 template <typename Buckets, typename Name>
 std::vector<EntryPtr> Values(const Buckets& buckets, const Name& name) {
   const auto bucket = buckets.find(name);
-  return bucket == buckets.end() ? std::vector<EntryPtr>() : ValuesOf(bucket->second);
-}
-
-template <typename Bucket>
-void EraseKey(Bucket* bucket, absl::string_view key) {
-  const auto found = bucket->find(key);
-  if (found != bucket->end()) bucket->erase(found);
+  return bucket == buckets.end() ? std::vector<EntryPtr>() : bucket->second.Entries();
 }
 
 template <typename Buckets>
 void EraseFrom(Buckets* buckets, const std::string& name, absl::string_view key) {
   const auto bucket = buckets->find(name);
   if (bucket == buckets->end()) return;
-  EraseKey(&bucket->second, key);
+  bucket->second.Erase(key);
   if (bucket->second.empty()) buckets->erase(bucket);
 }
 
@@ -50,6 +38,12 @@ void EraseFrom(Buckets* buckets, const std::string& name, absl::string_view key)
 bool MayBeAdopted(v1::Object::ObjectCase kind) {
   return kind == v1::Object::kPod || kind == v1::Object::kReplicaSet ||
          kind == v1::Object::kControllerRevision;
+}
+
+std::vector<EntryPtr> SortedByKey(std::vector<EntryPtr> entries) {
+  std::sort(entries.begin(), entries.end(),
+            [](const EntryPtr& a, const EntryPtr& b) { return a->key < b->key; });
+  return entries;
 }
 
 // The node that the object runs on; empty for all but bound pods.
@@ -66,38 +60,34 @@ const Kind* KindOfKey(absl::string_view key) {
   return nullptr;
 }
 
-absl::StatusOr<EntryPtr> ParseEntry(const store::Kv& kv) {
-  auto entry = std::make_shared<Entry>();
-  if (!entry->object.ParseFromString(kv.value) ||
-      entry->object.object_case() == v1::Object::OBJECT_NOT_SET) {
-    return absl::DataLossError(absl::StrCat("store: the value of ", kv.key, " at revision ",
-                                            kv.mod_rev,
-                                            " is not an object; restore the store from a copy"));
-  }
-  const std::string own_key = Key(entry->object);
-  if (own_key != kv.key) {
-    return absl::DataLossError(absl::StrCat("store: ", kv.key, " at revision ", kv.mod_rev,
-                                            " holds the object ", own_key,
-                                            "; restore the store from a copy"));
-  }
-  entry->key = kv.key;
-  entry->mod_rev = kv.mod_rev;
-  entry->create_rev = kv.create_rev;
-  MutableMeta(&entry->object)->set_resource_version(absl::StrCat(kv.mod_rev));
-  return entry;
+std::vector<EntryPtr> EntryIndex::Entries() const {
+  std::vector<EntryPtr> entries;
+  entries.reserve(entries_.size());
+  for (const KeptEntry& entry : entries_) entries.push_back(entry.Hold());
+  return entries;
 }
 
-std::string SerializeObject(const v1::Object& object) {
-  v1::Object stored = object;
-  MutableMeta(&stored)->clear_resource_version();
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    stored.SerializeToCodedStream(&coded);
+EntryIndex::Range EntryIndex::Under(absl::string_view prefix) const {
+  // Keys are ASCII: the end is where the last character is the next one.
+  std::string after(prefix);
+  if (after.empty()) return {begin(), end()};
+  ++after.back();
+  return {lower_bound(prefix), lower_bound(after)};
+}
+
+void EntryIndex::Put(const EntryPtr& entry) {
+  const auto at = entries_.lower_bound(entry);
+  if (at == entries_.end() || at->key() != entry->key) {
+    entries_.insert(at, KeptEntry(entry));
+    return;
   }
-  return bytes;
+  // An equal key: the order stays.
+  entries_.insert(entries_.erase(at), KeptEntry(entry));
+}
+
+void EntryIndex::Erase(absl::string_view key) {
+  const auto found = entries_.find(key);
+  if (found != entries_.end()) entries_.erase(found);
 }
 
 void View::Reset(store::Rev revision, const std::vector<EntryPtr>& entries) {
@@ -109,11 +99,12 @@ void View::Reset(store::Rev revision, const std::vector<EntryPtr>& entries) {
   revision_ = revision;
 }
 
-void View::Put(EntryPtr entry) {
-  EntryPtr& slot = by_kind_[entry->object.object_case()][entry->key];
-  if (slot != nullptr) Unindex(*slot);
-  slot = std::move(entry);
-  Index(slot);
+void View::Put(const EntryPtr& entry) {
+  EntryIndex& all = by_kind_[entry->object.object_case()];
+  const auto before = all.find(entry->key);
+  if (before != all.end()) Unindex(*before.entry());
+  all.Put(entry);
+  Index(entry);
 }
 
 void View::Remove(absl::string_view key) {
@@ -123,27 +114,47 @@ void View::Remove(absl::string_view key) {
   if (bucket == by_kind_.end()) return;
   const auto found = bucket->second.find(key);
   if (found == bucket->second.end()) return;
-  Unindex(*found->second);
-  bucket->second.erase(found);
+  Unindex(*found.entry());
+  bucket->second.Erase(key);
+}
+
+size_t View::size() const {
+  size_t size = 0;
+  for (const auto& [kind, all] : by_kind_) size += all.size();
+  return size;
+}
+
+std::vector<KeptEntry> View::Some(absl::string_view after, size_t count) const {
+  const Kind* from = KindOfKey(after);
+  std::vector<KeptEntry> some;
+  for (const auto& [kind, all] : by_kind_) {
+    if (from != nullptr && kind < from->object_case) continue;
+    const bool here = from != nullptr && kind == from->object_case;
+    for (auto it = here ? all.upper_bound(after) : all.begin(); it != all.end(); ++it) {
+      if (some.size() == count) return some;
+      some.push_back(it.kept());
+    }
+  }
+  return some;
 }
 
 EntryPtr View::Find(absl::string_view key) const {
   const Kind* kind = KindOfKey(key);
   if (kind == nullptr) return nullptr;
-  const Objects& bucket = All(kind->object_case);
-  const auto found = bucket.find(key);
-  return found == bucket.end() ? nullptr : found->second;
+  const EntryIndex& all = All(kind->object_case);
+  const auto found = all.find(key);
+  return found == all.end() ? nullptr : found.entry();
 }
 
 EntryPtr View::Find(v1::Object::ObjectCase kind, absl::string_view name_space,
                     absl::string_view name) const {
-  const Objects& bucket = All(kind);
-  const auto found = bucket.find(Key(KindOf(kind), name_space, name));
-  return found == bucket.end() ? nullptr : found->second;
+  const EntryIndex& all = All(kind);
+  const auto found = all.find(Key(KindOf(kind), name_space, name));
+  return found == all.end() ? nullptr : found.entry();
 }
 
-const absl::btree_map<std::string, EntryPtr>& View::All(v1::Object::ObjectCase kind) const {
-  static const Objects* const none = new Objects;
+const EntryIndex& View::All(v1::Object::ObjectCase kind) const {
+  static const EntryIndex* const none = new EntryIndex;
   const auto bucket = by_kind_.find(kind);
   return bucket == by_kind_.end() ? *none : bucket->second;
 }
@@ -151,7 +162,7 @@ const absl::btree_map<std::string, EntryPtr>& View::All(v1::Object::ObjectCase k
 std::vector<EntryPtr> View::OwnedBy(v1::Object::ObjectCase kind,
                                     absl::string_view owner_uid) const {
   const auto found = by_owner_.find(OwnerIndexKey(kind, owner_uid));
-  return found == by_owner_.end() ? std::vector<EntryPtr>() : ValuesOf(found->second.bucket);
+  return found == by_owner_.end() ? std::vector<EntryPtr>() : found->second.bucket.Entries();
 }
 
 int64_t View::OwnedVersion(v1::Object::ObjectCase kind, absl::string_view owner_uid) const {
@@ -166,21 +177,21 @@ std::vector<EntryPtr> View::WithoutController(v1::Object::ObjectCase kind) const
 std::vector<EntryPtr> View::Bearing(Trait trait) const { return Values(by_trait_, trait); }
 
 std::vector<EntryPtr> View::Abandoned() const {
-  Bucket abandoned;
+  std::vector<EntryPtr> abandoned;
   for (const auto& [index_key, owned] : by_owner_) {
     if (by_uid_.contains(absl::string_view(owned.owner))) continue;
-    abandoned.insert(owned.bucket.begin(), owned.bucket.end());
+    for (EntryPtr& entry : owned.bucket.Entries()) abandoned.push_back(std::move(entry));
   }
-  return ValuesOf(abandoned);
+  return SortedByKey(std::move(abandoned));
 }
 
 std::vector<EntryPtr> View::PodsOfMissingNodes() const {
-  Bucket pods;
+  std::vector<EntryPtr> pods;
   for (const auto& [node, bucket] : by_node_) {
     if (Find(v1::Object::kNode, "", node) != nullptr) continue;
-    pods.insert(bucket.begin(), bucket.end());
+    for (EntryPtr& entry : bucket.Entries()) pods.push_back(std::move(entry));
   }
-  return ValuesOf(pods);
+  return SortedByKey(std::move(pods));
 }
 
 std::vector<View::Trait> View::TraitsOf(const v1::Object& object) {
@@ -207,7 +218,7 @@ std::vector<EntryPtr> View::PodsOnNode(absl::string_view node) const {
 
 EntryPtr View::FindUid(absl::string_view uid) const {
   const auto found = by_uid_.find(uid);
-  return found == by_uid_.end() ? nullptr : *found;
+  return found == by_uid_.end() ? nullptr : found->Hold();
 }
 
 std::vector<EntryPtr> View::WithLabel(v1::Object::ObjectCase kind, absl::string_view key,
@@ -220,35 +231,35 @@ void View::Index(const EntryPtr& entry) {
   const auto kind = entry->object.object_case();
   if (!meta.uid().empty()) {
     // The entry that is in there holds its own key.
-    by_uid_.erase(entry);
+    by_uid_.erase(entry->uid);
     by_uid_.insert(entry);
   }
   if (const auto* owner = ControllerOf(meta)) {
     Owned& owned = by_owner_[OwnerIndexKey(kind, owner->uid())];
     owned.owner = owner->uid();
-    owned.bucket.insert(entry);
+    owned.bucket.Put(entry);
     owned.version = ++changes_;
   } else if (MayBeAdopted(kind)) {
-    without_controller_[kind].insert(entry);
+    without_controller_[kind].Put(entry);
   }
-  for (const Trait trait : TraitsOf(entry->object)) by_trait_[trait].insert(entry);
+  for (const Trait trait : TraitsOf(entry->object)) by_trait_[trait].Put(entry);
   for (const auto& [key, value] : meta.labels()) {
-    by_label_[LabelIndexKey(kind, key, value)].insert(entry);
+    by_label_[LabelIndexKey(kind, key, value)].Put(entry);
   }
   const std::string& node = NodeNameOf(entry->object);
-  if (!node.empty()) by_node_[node].insert(entry);
+  if (!node.empty()) by_node_[node].Put(entry);
 }
 
 void View::Unindex(const Entry& entry) {
   const v1::ObjectMeta& meta = Meta(entry.object);
   const auto kind = entry.object.object_case();
   // Another object may have taken the uid over (an object moved to another name in one batch).
-  const auto uid = by_uid_.find(absl::string_view(meta.uid()));
-  if (uid != by_uid_.end() && (*uid)->key == entry.key) by_uid_.erase(uid);
+  const auto uid = by_uid_.find(absl::string_view(entry.uid));
+  if (uid != by_uid_.end() && uid->key() == entry.key) by_uid_.erase(uid);
   if (const auto* owner = ControllerOf(meta)) {
     const auto owned = by_owner_.find(OwnerIndexKey(kind, owner->uid()));
     if (owned != by_owner_.end()) {
-      EraseKey(&owned->second.bucket, entry.key);
+      owned->second.bucket.Erase(entry.key);
       owned->second.version = ++changes_;
       if (owned->second.bucket.empty()) {
         emptied_ = changes_;
@@ -256,9 +267,9 @@ void View::Unindex(const Entry& entry) {
       }
     }
   } else if (MayBeAdopted(kind)) {
-    EraseKey(&without_controller_[kind], entry.key);
+    without_controller_[kind].Erase(entry.key);
   }
-  for (const Trait trait : TraitsOf(entry.object)) EraseKey(&by_trait_[trait], entry.key);
+  for (const Trait trait : TraitsOf(entry.object)) by_trait_[trait].Erase(entry.key);
   for (const auto& [key, value] : meta.labels()) {
     EraseFrom(&by_label_, LabelIndexKey(kind, key, value), entry.key);
   }

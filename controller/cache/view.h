@@ -2,49 +2,104 @@
 // look at and what reads are answered from.
 //
 // Not thread-safe: each owner feeds its own copy with batches from a store watch; objects
-// themselves are immutable and shared between copies. metadata.resourceVersion is filled in from
-// the store's mod_rev.
+// themselves are immutable and shared between copies. The indexes keep them (entry.h), whoever asks
+// for one holds it.
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <map>
-#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 #include "cluster/v1/object.pb.h"
+#include "controller/cache/entry.h"
 #include "controller/store/store.h"
 #include "proto/schema/kinds.h"
 
 namespace cluster {
 
-// One object as it was stored.
-struct Entry {
-  std::string key;
-  v1::Object object;
-  store::Rev mod_rev = 0;
-  store::Rev create_rev = 0;
-};
-using EntryPtr = std::shared_ptr<const Entry>;
-
 // Of the condition Ready of a pod whose node is lost.
 inline constexpr absl::string_view kNodeLostReason = "NodeLost";
 
-// Parses a stored value. DataLoss when it is not an object.
-absl::StatusOr<EntryPtr> ParseEntry(const store::Kv& kv);
 // The kind that a store key belongs to ("pods/default/web" -> Pod), or nullptr for the store's
 // other inhabitants ("images/...", "sessions/...").
 const Kind* KindOfKey(absl::string_view key);
-// Serialized form for the store: without resourceVersion, deterministic.
-std::string SerializeObject(const v1::Object& object);
+// Entries by key, in order. An iterator holds what it stands for only while it is looked at.
+class EntryIndex {
+ private:
+  // The entries' own keys are the keys: an index is nothing but pointers.
+  struct ByKey {
+    using is_transparent = void;
+    static absl::string_view KeyOf(const KeptEntry& entry) { return entry.key(); }
+    static absl::string_view KeyOf(const EntryPtr& entry) { return entry->key; }
+    static absl::string_view KeyOf(absl::string_view key) { return key; }
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return KeyOf(a) < KeyOf(b);
+    }
+  };
+  using Set = absl::btree_set<KeptEntry, ByKey>;
+
+ public:
+  using Item = std::pair<const std::string&, EntryPtr>;
+  class Iterator {
+   public:
+    using iterator_category = std::forward_iterator_tag;
+    using value_type = Item;
+    using difference_type = std::ptrdiff_t;
+    using reference = Item;
+    using pointer = void;
+
+    Iterator() = default;
+    explicit Iterator(Set::const_iterator at) : at_(at) {}
+    Item operator*() const { return {at_->key(), at_->Hold()}; }
+    const std::string& key() const { return at_->key(); }
+    EntryPtr entry() const { return at_->Hold(); }
+    // Without holding it.
+    const KeptEntry& kept() const { return *at_; }
+    Iterator& operator++() {
+      ++at_;
+      return *this;
+    }
+    Iterator operator++(int) { return Iterator(at_++); }
+    friend bool operator==(const Iterator& a, const Iterator& b) { return a.at_ == b.at_; }
+
+   private:
+    Set::const_iterator at_;
+  };
+
+  Iterator begin() const { return Iterator(entries_.begin()); }
+  Iterator end() const { return Iterator(entries_.end()); }
+  Iterator find(absl::string_view key) const { return Iterator(entries_.find(key)); }
+  Iterator lower_bound(absl::string_view key) const { return Iterator(entries_.lower_bound(key)); }
+  Iterator upper_bound(absl::string_view key) const { return Iterator(entries_.upper_bound(key)); }
+  struct Range {
+    Iterator from;
+    Iterator to;
+    Iterator begin() const { return from; }
+    Iterator end() const { return to; }
+  };
+  // Those whose keys begin with this.
+  Range Under(absl::string_view prefix) const;
+  size_t size() const { return entries_.size(); }
+  bool empty() const { return entries_.empty(); }
+  std::vector<EntryPtr> Entries() const;
+
+  // Replaces the one of the same key.
+  void Put(const EntryPtr& entry);
+  void Erase(absl::string_view key);
+
+ private:
+  Set entries_;
+};
 
 class View {
  public:
@@ -54,9 +109,13 @@ class View {
   // Replaces everything by a listing.
   void Reset(store::Rev revision, const std::vector<EntryPtr>& entries);
   // Puts or removes one object; the caller sets the revision after the whole batch.
-  void Put(EntryPtr entry);
+  void Put(const EntryPtr& entry);
   void Remove(absl::string_view key);
   void set_revision(store::Rev revision) { revision_ = revision; }
+
+  size_t size() const;
+  // The first objects after `after` ("" for the first of all), ordered by kind and key.
+  std::vector<KeptEntry> Some(absl::string_view after, size_t count) const;
 
   // nullptr when absent.
   EntryPtr Find(absl::string_view key) const;
@@ -64,7 +123,7 @@ class View {
                 absl::string_view name) const;
 
   // Ordered by key (namespace, then name).
-  const absl::btree_map<std::string, EntryPtr>& All(v1::Object::ObjectCase kind) const;
+  const EntryIndex& All(v1::Object::ObjectCase kind) const;
   // Objects of `kind` whose controlling owner has this uid, ordered by key.
   std::vector<EntryPtr> OwnedBy(v1::Object::ObjectCase kind, absl::string_view owner_uid) const;
   // Pods with spec.nodeName == node, ordered by key.
@@ -97,19 +156,9 @@ class View {
   int64_t OwnedVersion(v1::Object::ObjectCase kind, absl::string_view owner_uid) const;
 
  private:
-  // The entries' own keys and uids are the keys: an index holds nothing but pointers.
-  struct ByKey {
-    using is_transparent = void;
-    static absl::string_view KeyOf(const EntryPtr& entry) { return entry->key; }
-    static absl::string_view KeyOf(absl::string_view key) { return key; }
-    template <typename A, typename B>
-    bool operator()(const A& a, const B& b) const {
-      return KeyOf(a) < KeyOf(b);
-    }
-  };
   struct ByUid {
     using is_transparent = void;
-    static absl::string_view UidOf(const EntryPtr& entry) { return Meta(entry->object).uid(); }
+    static absl::string_view UidOf(const KeptEntry& entry) { return entry.uid(); }
     static absl::string_view UidOf(absl::string_view uid) { return uid; }
     template <typename A>
     size_t operator()(const A& a) const {
@@ -120,13 +169,11 @@ class View {
       return UidOf(a) == UidOf(b);
     }
   };
-  using Objects = absl::btree_map<std::string, EntryPtr>;  // key -> entry
-  using Bucket = absl::btree_set<EntryPtr, ByKey>;
-  using Buckets = absl::flat_hash_map<std::string, Bucket>;
+  using Buckets = absl::flat_hash_map<std::string, EntryIndex>;
   enum class Trait { kTerminating, kEnded, kHeld, kNodeLost };
   struct Owned {
     std::string owner;  // uid
-    Bucket bucket;
+    EntryIndex bucket;
     int64_t version = 0;
   };
 
@@ -136,13 +183,13 @@ class View {
   void Unindex(const Entry& entry);
 
   store::Rev revision_ = 0;
-  std::map<v1::Object::ObjectCase, Objects> by_kind_;
-  absl::flat_hash_set<EntryPtr, ByUid, ByUid> by_uid_;
+  std::map<v1::Object::ObjectCase, EntryIndex> by_kind_;
+  absl::flat_hash_set<KeptEntry, ByUid, ByUid> by_uid_;
   absl::flat_hash_map<std::string, Owned> by_owner_;  // kind and owner uid
   int64_t changes_ = 0;                               // of what has an owner, ever
   int64_t emptied_ = 0;                               // changes_ when an owner last lost its last
-  std::map<Trait, Bucket> by_trait_;
-  std::map<v1::Object::ObjectCase, Bucket> without_controller_;
+  std::map<Trait, EntryIndex> by_trait_;
+  std::map<v1::Object::ObjectCase, EntryIndex> without_controller_;
   Buckets by_node_;   // node name
   Buckets by_label_;  // kind, label key and label value
 };

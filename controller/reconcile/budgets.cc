@@ -14,12 +14,8 @@ namespace {
 
 std::vector<EntryPtr> PodsIn(const View& view, const std::string& name_space) {
   std::vector<EntryPtr> pods;
-  const auto& all = view.All(v1::Object::kPod);
   const std::string prefix = absl::StrCat("pods/", name_space, "/");
-  for (auto each = all.lower_bound(prefix);
-       each != all.end() && absl::StartsWith(each->first, prefix); ++each) {
-    pods.push_back(each->second);
-  }
+  for (const auto& [key, pod] : view.All(v1::Object::kPod).Under(prefix)) pods.push_back(pod);
   return pods;
 }
 

@@ -131,10 +131,8 @@ void AddUsed(const v1::Object& revision, absl::flat_hash_set<std::string>* used)
 
 bool IsUsedByAPod(const View& view, const Entry& copy) {
   const std::string prefix = absl::StrCat("pods/", Meta(copy.object).namespace_(), "/");
-  const auto& pods = view.All(v1::Object::kPod);
-  for (auto each = pods.lower_bound(prefix);
-       each != pods.end() && absl::StartsWith(each->first, prefix); ++each) {
-    const v1::Pod& pod = each->second->object.pod();
+  for (const auto& [key, entry] : view.All(v1::Object::kPod).Under(prefix)) {
+    const v1::Pod& pod = entry->object.pod();
     if (DataReferences(pod.spec(), pod.metadata().namespace_()).contains(copy.key)) return true;
   }
   return false;

@@ -20,11 +20,9 @@ int Empty(const View& view, const std::string& name_space, absl::Time now, Chang
   for (const Kind& kind : AllKinds()) {
     if (!kind.namespaced) continue;
     const std::string prefix = absl::StrCat(kind.plural, "/", name_space, "/");
-    const auto& all = view.All(kind.object_case);
-    for (auto it = all.lower_bound(prefix);
-         it != all.end() && it->first.compare(0, prefix.size(), prefix) == 0; ++it) {
+    for (const auto& [key, entry] : view.All(kind.object_case).Under(prefix)) {
       ++left;
-      DeleteObject(*it->second, now, changes);
+      DeleteObject(*entry, now, changes);
     }
   }
   return left;
@@ -42,13 +40,14 @@ void DeleteStrays(const View& view, absl::Time now, Changes* changes) {
     if (!kind.namespaced) continue;
     const auto& all = view.All(kind.object_case);
     for (auto it = all.begin(); it != all.end();) {
-      const std::string& name_space = Meta(it->second->object).namespace_();
+      const EntryPtr entry = it.entry();
+      const std::string& name_space = Meta(entry->object).namespace_();
       if (name_space == kDefault || view.Find(v1::Object::kNamespace, "", name_space) != nullptr) {
         // Keys come by namespace: on to the next one ('0' follows '/').
         it = all.lower_bound(absl::StrCat(kind.plural, "/", name_space, "0"));
         continue;
       }
-      DeleteObject(*it->second, now, changes);
+      DeleteObject(*entry, now, changes);
       ++it;
     }
   }

@@ -112,6 +112,19 @@ std::vector<EntryPtr> Orphans::Matching(const v1::Object& owner) const {
   return matching;
 }
 
+bool HoldsAny(const std::vector<EntryPtr>& entries, const absl::flat_hash_set<std::string>& keys) {
+  // Mostly there are few keys and many entries.
+  if (keys.size() > entries.size()) {
+    return std::any_of(entries.begin(), entries.end(),
+                       [&keys](const EntryPtr& each) { return keys.contains(each->key); });
+  }
+  return std::any_of(keys.begin(), keys.end(), [&entries](const std::string& key) {
+    const auto at = std::partition_point(entries.begin(), entries.end(),
+                                         [&key](const EntryPtr& each) { return each->key < key; });
+    return at != entries.end() && (*at)->key == key;
+  });
+}
+
 bool IsOpen(const View& view, absl::string_view name_space) {
   const EntryPtr entry = view.Find(v1::Object::kNamespace, "", name_space);
   return entry == nullptr || !Meta(entry->object).has_deletion_timestamp();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 
 #include "controller/cache/view.h"
 
@@ -33,6 +34,9 @@ class Orphans {
   // The same by namespace, label and its value.
   absl::flat_hash_map<std::string, std::vector<EntryPtr>> by_label_;
 };
+
+// Whether one of them, which come ordered by key, is among the keys.
+bool HoldsAny(const std::vector<EntryPtr>& entries, const absl::flat_hash_set<std::string>& keys);
 
 // False while the namespace is being deleted: nothing new is made in it.
 bool IsOpen(const View& view, absl::string_view name_space);

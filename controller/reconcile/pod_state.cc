@@ -10,6 +10,13 @@ namespace {
 
 constexpr int64_t kDefaultGraceSeconds = 30;
 
+absl::Time AvailableSince(const PodMarks& marks, absl::Duration min_ready) {
+  const bool active = !marks.succeeded && !marks.failed && !marks.terminating;
+  if (!active || !marks.ready) return absl::InfiniteFuture();
+  if (min_ready <= absl::ZeroDuration()) return absl::InfinitePast();
+  return marks.ready_since + min_ready;
+}
+
 }  // namespace
 
 bool IsFinished(const v1::Pod& pod) {
@@ -19,15 +26,16 @@ bool IsFinished(const v1::Pod& pod) {
 
 bool IsActive(const v1::Pod& pod) { return !IsFinished(pod) && !IsTerminating(pod); }
 
-bool IsReady(const v1::Pod& pod) { return IsTrue(pod.status().conditions(), "Ready"); }
+bool IsReady(const v1::Pod& pod) { return MarksOf(pod).ready; }
 
 bool IsAvailable(const v1::Pod& pod) { return IsActive(pod) && IsReady(pod); }
 
 absl::Time AvailableAt(const v1::Pod& pod, absl::Duration min_ready) {
-  const v1::Condition* ready = FindCondition(pod.status().conditions(), "Ready");
-  if (!IsAvailable(pod) || ready == nullptr) return absl::InfiniteFuture();
-  if (min_ready <= absl::ZeroDuration()) return absl::InfinitePast();
-  return ToTime(ready->last_transition_time()) + min_ready;
+  return AvailableSince(MarksOf(pod), min_ready);
+}
+
+absl::Time AvailableAt(const Entry& pod, absl::Duration min_ready) {
+  return AvailableSince(pod.marks, min_ready);
 }
 
 bool HoldsResources(const v1::Pod& pod) { return IsBound(pod) && !IsFinished(pod); }

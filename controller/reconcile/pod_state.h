@@ -24,6 +24,11 @@ bool IsAvailable(const v1::Pod& pod);
 // Since when the pod counts as available: ready for `min_ready`. InfiniteFuture: it is not ready,
 // or has ended or is ending.
 absl::Time AvailableAt(const v1::Pod& pod, absl::Duration min_ready);
+// The same of what the cache holds, which has it at hand.
+inline bool IsFinished(const Entry& pod) { return pod.marks.succeeded || pod.marks.failed; }
+inline bool IsActive(const Entry& pod) { return !IsFinished(pod) && !pod.marks.terminating; }
+inline bool IsReady(const Entry& pod) { return pod.marks.ready; }
+absl::Time AvailableAt(const Entry& pod, absl::Duration min_ready);
 inline bool IsBound(const v1::Pod& pod) { return !pod.spec().node_name().empty(); }
 // Takes up room on its node: bound and not ended. A terminating pod does, until it is gone.
 bool HoldsResources(const v1::Pod& pod);

@@ -107,7 +107,7 @@ bool WriteStatus(const Entry& entry, const std::vector<EntryPtr>& active, absl::
   const absl::Duration min_ready = absl::Seconds(before.spec().min_ready_seconds());
   for (const EntryPtr& each : active) {
     const v1::Pod& pod = each->object.pod();
-    const absl::Time available_at = AvailableAt(pod, min_ready);
+    const absl::Time available_at = AvailableAt(*each, min_ready);
     if (available_at <= now) {
       ++available;
     } else if (available_at != absl::InfiniteFuture()) {
@@ -115,7 +115,7 @@ bool WriteStatus(const Entry& entry, const std::vector<EntryPtr>& active, absl::
       stays = false;
     }
     if (HasLabels(pod, before.spec().template_())) ++labeled;
-    if (IsReady(pod)) ++ready;
+    if (IsReady(*each)) ++ready;
   }
   status.set_replicas(static_cast<int>(active.size()));
   status.set_fully_labeled_replicas(labeled);
@@ -140,16 +140,15 @@ class ReplicasPass {
         settled_(settled),
         orphans_(view, v1::Object::kPod) {}
 
-  void Reconcile(const Entry& set) {
+  void Reconcile(const EntryPtr& entry) {
+    const Entry& set = *entry;
     const v1::ReplicaSet& spec = set.object.replica_set();
     if (spec.metadata().has_deletion_timestamp() || taken_.contains(set.key)) return;
     const int64_t version = view_.OwnedVersion(v1::Object::kPod, spec.metadata().uid());
     const bool alone = settled_ != nullptr && orphans_.Matching(set.object).empty();
     if (alone && settled_->IsSettled(set, version)) return;
     const std::vector<EntryPtr> owned = view_.OwnedBy(v1::Object::kPod, spec.metadata().uid());
-    for (const EntryPtr& pod : owned) {
-      if (taken_.contains(pod->key)) return;
-    }
+    if (HoldsAny(owned, taken_)) return;
     const size_t writes_before = gathered_.rest.writes.size();
     const std::vector<EntryPtr> active = Claim(set, owned);
     const bool stays = WriteStatus(set, active, now_, &gathered_.rest);
@@ -162,7 +161,7 @@ class ReplicasPass {
     if (surplus > 0) {
       DeletePods(set, active, surplus, now_, &gathered_.deletions);
     } else if (surplus < 0 && IsOpen(view_, spec.metadata().namespace_())) {
-      Grow(set, owned, -surplus);
+      Grow(entry, owned, -surplus);
     }
   }
 
@@ -182,7 +181,7 @@ class ReplicasPass {
   std::vector<EntryPtr> Claim(const Entry& set, const std::vector<EntryPtr>& owned) {
     std::vector<EntryPtr> active;
     for (const EntryPtr& pod : owned) {
-      if (!IsActive(pod->object.pod())) continue;
+      if (!IsActive(*pod)) continue;
       if (Selects(set.object, *pod)) {
         active.push_back(pod);
       } else {
@@ -190,7 +189,7 @@ class ReplicasPass {
       }
     }
     for (const EntryPtr& pod : orphans_.Matching(set.object)) {
-      if (!IsActive(pod->object.pod()) || taken_.contains(pod->key)) continue;
+      if (!IsActive(*pod) || taken_.contains(pod->key)) continue;
       if (!adopted_.insert(pod->key).second) continue;
       v1::Object adopted = pod->object;
       AddOwner(set.object, MutableMeta(&adopted));
@@ -210,17 +209,18 @@ class ReplicasPass {
     for (const EntryPtr& sibling : view_.OwnedBy(v1::Object::kReplicaSet, deployment.uid())) {
       changing = changing || taken_.contains(sibling->key);
       room += sibling->object.replica_set().spec().replicas();
-      for (const EntryPtr& pod : view_.OwnedBy(v1::Object::kPod, Meta(sibling->object).uid())) {
-        // The rollout waits for such a pod too, so the sizes may be out of date.
-        changing = changing || taken_.contains(pod->key);
-        if (IsActive(pod->object.pod())) --room;
+      const auto pods = view_.OwnedBy(v1::Object::kPod, Meta(sibling->object).uid());
+      // The rollout waits for such a pod too, so the sizes may be out of date.
+      changing = changing || HoldsAny(pods, taken_);
+      for (const EntryPtr& pod : pods) {
+        if (IsActive(*pod)) --room;
       }
     }
     return &(rooms_[deployment.uid()] = changing ? 0 : std::max(room, 0));
   }
 
-  void Grow(const Entry& set, const std::vector<EntryPtr>& owned, int count) {
-    const v1::OwnerReference* deployment = ControllerOf(Meta(set.object));
+  void Grow(const EntryPtr& set, const std::vector<EntryPtr>& owned, int count) {
+    const v1::OwnerReference* deployment = ControllerOf(Meta(set->object));
     if (deployment != nullptr) {
       int* room = RoomOf(*deployment);
       count = std::min(count, *room);
@@ -231,7 +231,7 @@ class ReplicasPass {
       gathered_.rest.WakeAt(may_create);
       return;
     }
-    if (count > 0) growing_.emplace_back(&set, count);
+    if (count > 0) growing_.emplace_back(set, count);
   }
 
   const View& view_;
@@ -242,7 +242,7 @@ class ReplicasPass {
   Orphans orphans_;
   absl::flat_hash_set<std::string> adopted_;
   absl::flat_hash_map<std::string, int> rooms_;  // by uid of the Deployment
-  std::vector<std::pair<const Entry*, int>> growing_;
+  std::vector<std::pair<EntryPtr, int>> growing_;
   Gathered gathered_;
 };
 
@@ -251,7 +251,7 @@ class ReplicasPass {
 Changes ReconcileReplicas(const View& view, const absl::flat_hash_set<std::string>& taken,
                           absl::Time now, Random* random, Settled* settled) {
   ReplicasPass pass(view, taken, now, random, settled);
-  for (const auto& [key, entry] : view.All(v1::Object::kReplicaSet)) pass.Reconcile(*entry);
+  for (const auto& [key, entry] : view.All(v1::Object::kReplicaSet)) pass.Reconcile(entry);
   return pass.Finish();
 }
 

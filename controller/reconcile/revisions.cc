@@ -28,13 +28,12 @@ class RevisionMaker {
     revision.entry = entry;
     revision.want = entry->object;
     for (const EntryPtr& each : view_.OwnedBy(v1::Object::kPod, Meta(entry->object).uid())) {
-      const v1::Pod& pod = each->object.pod();
-      if (!IsFinished(pod)) revision.present.push_back(each);
-      if (pod.status().phase() == v1::POD_PHASE_FAILED) ++revision.failed;
-      if (!IsActive(pod)) continue;
+      if (!IsFinished(*each)) revision.present.push_back(each);
+      if (each->marks.failed) ++revision.failed;
+      if (!IsActive(*each)) continue;
       ++revision.active;
-      if (IsReady(pod)) ++revision.ready;
-      const absl::Time available_at = AvailableAt(pod, min_ready_);
+      if (IsReady(*each)) ++revision.ready;
+      const absl::Time available_at = AvailableAt(*each, min_ready_);
       if (available_at <= now_) {
         ++revision.available;
       } else {
@@ -53,8 +52,7 @@ class RevisionMaker {
 
 bool IsAnyTaken(const Revision& revision, const absl::flat_hash_set<std::string>& taken) {
   if (taken.contains(revision.entry->key)) return true;
-  return std::any_of(revision.present.begin(), revision.present.end(),
-                     [&taken](const EntryPtr& pod) { return taken.contains(pod->key); });
+  return HoldsAny(revision.present, taken);
 }
 
 bool IsOlder(const Revision& a, const Revision& b) {

@@ -76,10 +76,9 @@ class RetentionPass {
           KindOf(v1::Object::kPersistentVolumeClaim).plural, "/", Meta(set_.object).namespace_(),
           "/", claim_template.metadata().name(), "-", Meta(set_.object).name(), "-");
       const auto& all = inputs_.view->All(v1::Object::kPersistentVolumeClaim);
-      for (auto it = all.lower_bound(prefix);
-           it != all.end() && it->first.compare(0, prefix.size(), prefix) == 0; ++it) {
+      for (const auto& [key, claim] : all.Under(prefix)) {
         int ordinal = 0;
-        if (absl::SimpleAtoi(it->first.substr(prefix.size()), &ordinal)) Look(*it->second, ordinal);
+        if (absl::SimpleAtoi(key.substr(prefix.size()), &ordinal)) Look(*claim, ordinal);
       }
     }
   }

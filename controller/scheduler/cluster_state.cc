@@ -152,10 +152,11 @@ void ClusterState::NoteNode(const EntryPtr& before, const EntryPtr& after) {
 }
 
 bool ClusterState::IsSamePlace(const PodRecord& record, const v1::Pod& pod) const {
-  const v1::Pod& old = record.entry->object.pod();
+  const EntryPtr before = record.entry.Hold();
+  const v1::Pod& old = before->object.pod();
   if (old.spec().node_name() != pod.spec().node_name() || IsFinished(pod) ||
-      record.ending != IsTerminating(pod) || record.has_own_request || HasResized(pod.status()) ||
-      !SameLabels(old.metadata(), pod.metadata())) {
+      record.ending != IsTerminating(pod) || record.own_request != nullptr ||
+      HasResized(pod.status()) || !SameLabels(old.metadata(), pod.metadata())) {
     return false;
   }
   return ShapeIdentity(pod) == record.shape->identity;
@@ -165,7 +166,7 @@ void ClusterState::NotePod(const EntryPtr& before, const EntryPtr& after) {
   if (before != nullptr && after != nullptr) {
     PodRecord* known = Find(after->key);
     if (known != nullptr && IsSamePlace(*known, after->object.pod()) &&
-        QueueKeyOf(*known->entry) == QueueKeyOf(*after)) {
+        QueueKeyOf(*known->entry.Hold()) == QueueKeyOf(*after)) {
       known->entry = after;
       return;
     }
@@ -176,7 +177,7 @@ void ClusterState::NotePod(const EntryPtr& before, const EntryPtr& after) {
 
 PodRecord* ClusterState::Find(const std::string& pod_key) const {
   const auto found = pods_.find(pod_key);
-  return found == pods_.end() ? nullptr : found->second.get();
+  return found == pods_.end() ? nullptr : found->get();
 }
 
 int ClusterState::NodeNamed(const std::string& name) const {
@@ -192,8 +193,7 @@ void ClusterState::FillRecord(const EntryPtr& entry, PodRecord* record) {
   record->group =
       terms_.AcquireGroup(pod.metadata().namespace_(), pod.metadata().labels(), record->ending);
   if (!HasResized(pod.status())) return;
-  record->own_request = RequestOf(pod.spec(), &pod.status());
-  record->has_own_request = true;
+  record->own_request = std::make_unique<PodRequest>(RequestOf(pod.spec(), &pod.status()));
 }
 
 void ClusterState::AddPod(const EntryPtr& entry) {
@@ -210,14 +210,14 @@ void ClusterState::AddPod(const EntryPtr& entry) {
     record->waiting = true;
     queue_.emplace(QueueKeyOf(*entry), record.get());
   }
-  pods_[entry->key] = std::move(record);
+  pods_.insert(std::move(record));
 }
 
 void ClusterState::RemovePod(const std::string& key) {
   const auto found = pods_.find(key);
   if (found == pods_.end()) return;
-  PodRecord* record = found->second.get();
-  if (record->waiting) queue_.erase(QueueKeyOf(*record->entry));
+  PodRecord* record = found->get();
+  if (record->waiting) queue_.erase(QueueKeyOf(*record->entry.Hold()));
   if (record->node != kNowhere) Vacate(record);
   terms_.ReleaseGroup(record->group);
   ReleaseShape(record->shape);

@@ -14,6 +14,8 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 
 #include "controller/cache/view.h"
 #include "controller/scheduler/node_usage.h"
@@ -25,17 +27,19 @@ namespace cluster::controller {
 inline constexpr int kNowhere = -1;
 
 struct PodRecord {
-  EntryPtr entry;
+  KeptEntry entry;
   PodShape* shape = nullptr;
   GroupId group = 0;
-  PodRequest own_request;  // where it differs from the shape's (a container that is being resized)
-  bool has_own_request = false;
+  // Where it differs from the shape's (a container that is being resized).
+  std::unique_ptr<PodRequest> own_request;
   int node = kNowhere;
   bool ending = false;   // being deleted
   bool leaving = false;  // for the time of a plan: to be ended for another
   bool waiting = false;  // to be placed
 
-  const PodRequest& request() const { return has_own_request ? own_request : shape->request; }
+  const PodRequest& request() const {
+    return own_request != nullptr ? *own_request : shape->request;
+  }
   OwnerId counted_owner() const { return ending ? 0 : shape->owner; }
 };
 
@@ -118,7 +122,22 @@ class ClusterState {
   std::vector<NodeUsage> nodes_;
   std::vector<std::vector<PodRecord*>> pods_on_;
   absl::flat_hash_map<std::string, int> node_ids_;
-  absl::flat_hash_map<std::string, std::unique_ptr<PodRecord>> pods_;
+  struct ByKey {
+    using is_transparent = void;
+    static absl::string_view KeyOf(const std::unique_ptr<PodRecord>& pod) {
+      return pod->entry.key();
+    }
+    static absl::string_view KeyOf(absl::string_view key) { return key; }
+    template <typename A>
+    size_t operator()(const A& a) const {
+      return absl::HashOf(KeyOf(a));
+    }
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      return KeyOf(a) == KeyOf(b);
+    }
+  };
+  absl::flat_hash_set<std::unique_ptr<PodRecord>, ByKey, ByKey> pods_;
   std::vector<std::unique_ptr<PodRecord>> guests_;
   absl::btree_map<QueueKey, PodRecord*> queue_;
   absl::flat_hash_map<std::string, std::unique_ptr<PodShape>> shapes_;

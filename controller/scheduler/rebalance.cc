@@ -59,7 +59,8 @@ class Rebalance {
 
   // Pods that come back elsewhere by themselves; those with data stay where it is.
   static bool MayMove(const PodRecord& pod) {
-    const v1::Pod& object = pod.entry->object.pod();
+    const EntryPtr entry = pod.entry.Hold();
+    const v1::Pod& object = entry->object.pod();
     const v1::OwnerReference* owner = ControllerOf(object.metadata());
     return pod.node != kNowhere && !pod.ending && owner != nullptr &&
            owner->kind() != "DaemonSet" && owner->kind() != "Job" && pod.shape->claims.empty() &&

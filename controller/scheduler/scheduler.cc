@@ -52,9 +52,9 @@ class Planner {
     }
     Occupy(pod, node);
     if (!pod->shape->claims.empty()) {
-      Claims()->Place(Meta(pod->entry->object).name(), pod->shape->claims, NameOf(node));
+      Claims()->Place(Meta(pod->entry.Hold()->object).name(), pod->shape->claims, NameOf(node));
     }
-    plan_.bindings.push_back({pod->entry->key, pod->entry->mod_rev, NameOf(node)});
+    plan_.bindings.push_back({pod->entry.key(), pod->entry.mod_rev(), NameOf(node)});
     return true;
   }
 
@@ -68,8 +68,8 @@ class Planner {
       }
       const auto [verdict, is_new] = verdicts.try_emplace(pod->shape);
       if (is_new) verdict->second = VerdictOf(*pod->shape);
-      plan_.unschedulable.push_back(
-          {pod->entry->key, pod->entry->mod_rev, verdict->second.reasons, verdict->second.summary});
+      plan_.unschedulable.push_back({pod->entry.key(), pod->entry.mod_rev(),
+                                     verdict->second.reasons, verdict->second.summary});
     }
     std::sort(plan_.unschedulable.begin(), plan_.unschedulable.end(),
               [](const Unschedulable& a, const Unschedulable& b) { return a.pod_key < b.pod_key; });
@@ -145,16 +145,16 @@ class Planner {
     VictimSearch* search = VictimsFor(pod->shape);
     std::optional<VictimChoice> choice;
     const int nominated =
-        state_->NodeNamed(pod->entry->object.pod().status().nominated_node_name());
+        state_->NodeNamed(pod->entry.Hold()->object.pod().status().nominated_node_name());
     if (nominated != kNowhere) choice = search->On(nominated);
     if (!choice.has_value() || !choice->victims.empty()) choice = search->Best();
     if (!choice.has_value()) return;
-    Preemption preemption{pod->entry->key, pod->entry->mod_rev, NameOf(choice->cost.node), {}};
+    Preemption preemption{pod->entry.key(), pod->entry.mod_rev(), NameOf(choice->cost.node), {}};
     for (PodRecord* victim : choice->victims) {
-      Budgets()->Spend(victim->entry->object.pod());
+      Budgets()->Spend(victim->entry.Hold()->object.pod());
       state_->SetLeaving(victim, true);
       leaving_.push_back(victim);
-      preemption.victims.push_back({victim->entry->key, victim->entry->mod_rev});
+      preemption.victims.push_back({victim->entry.key(), victim->entry.mod_rev()});
     }
     Occupy(pod, choice->cost.node);
     plan_.preemptions.push_back(std::move(preemption));
@@ -163,7 +163,7 @@ class Planner {
   Unschedulable Waiting(const PodRecord& pod) const {
     static const auto* const none = new std::shared_ptr<const std::vector<NodeReason>>(
         std::make_shared<std::vector<NodeReason>>());
-    return {pod.entry->key, pod.entry->mod_rev, *none,
+    return {pod.entry.key(), pod.entry.mod_rev(), *none,
             absl::StrCat("0/", state_->nodes().size(),
                          " nodes are available: waiting for pods of less priority to end on ",
                          NameOf(pod.node), ".")};

@@ -15,7 +15,8 @@ namespace {
 constexpr int kNoVersion = -1;
 
 int64_t StartOf(const PodRecord& pod) {
-  const v1::Pod& object = pod.entry->object.pod();
+  const EntryPtr entry = pod.entry.Hold();
+  const v1::Pod& object = entry->object.pod();
   return object.status().has_start_time() ? object.status().start_time().seconds()
                                           : object.metadata().creation_timestamp().seconds();
 }
@@ -23,8 +24,8 @@ int64_t StartOf(const PodRecord& pod) {
 // More priority first, then the older; ties by key.
 bool IsMoreImportant(const PodRecord* a, const PodRecord* b) {
   if (a->shape->priority != b->shape->priority) return a->shape->priority > b->shape->priority;
-  return std::forward_as_tuple(StartOf(*a), a->entry->key) <
-         std::forward_as_tuple(StartOf(*b), b->entry->key);
+  return std::forward_as_tuple(StartOf(*a), a->entry.key()) <
+         std::forward_as_tuple(StartOf(*b), b->entry.key());
 }
 
 // Takes pods off their node, and puts them back at the end.
@@ -130,11 +131,12 @@ std::vector<VictimSearch::Lower> VictimSearch::InOrderOfMercy(
   std::sort(active.begin(), active.end(), IsMoreImportant);
   std::vector<Lower> judged;
   for (PodRecord* pod : active) {
-    const v1::Pod& object = pod->entry->object.pod();
+    const EntryPtr entry = pod->entry.Hold();
+    const v1::Pod& object = entry->object.pod();
     judged.push_back({pod, !budgets_->Against(object).empty()});
     budgets_->Take(object);
   }
-  for (PodRecord* pod : active) budgets_->Return(pod->entry->object.pod());
+  for (PodRecord* pod : active) budgets_->Return(pod->entry.Hold()->object.pod());
   std::stable_partition(judged.begin(), judged.end(),
                         [](const Lower& each) { return each.violates; });
   return judged;

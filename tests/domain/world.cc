@@ -4,31 +4,28 @@
 #include <memory>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "controller/cache/packer.h"
 
 namespace cluster::domain {
-
-EntryPtr MakeEntry(v1::Object object, store::Rev create_rev, store::Rev mod_rev) {
-  auto entry = std::make_shared<Entry>();
-  entry->key = Key(object);
-  MutableMeta(&object)->set_resource_version(absl::StrCat(mod_rev));
-  entry->object = std::move(object);
-  entry->create_rev = create_rev;
-  entry->mod_rev = mod_rev;
-  return entry;
-}
 
 void World::Put(v1::Object object) {
   const EntryPtr before = view_.Find(Key(object));
   ++revision_;
   view_.Put(
-      MakeEntry(std::move(object), before == nullptr ? revision_ : before->create_rev, revision_));
+      MakeEntry(std::move(object), revision_, before == nullptr ? revision_ : before->create_rev));
   view_.set_revision(revision_);
 }
 
 void World::Remove(const std::string& key) {
   view_.Remove(key);
   view_.set_revision(++revision_);
+}
+
+void World::Pack() {
+  static thread_local Packer packer;
+  const std::vector<KeptEntry> all = view_.Some("", view_.size());
+  constexpr size_t kStep = 11;
+  for (size_t i = pack_next_++ % kStep; i < all.size(); i += kStep) packer.Pack(all[i]);
 }
 
 bool World::Holds(const controller::Write& write) const {

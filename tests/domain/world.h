@@ -23,6 +23,10 @@ class World {
   // Commits one write; false when its condition refused it.
   bool Commit(const controller::Write& write);
 
+  // Packs some that nobody holds, others with each call: nobody may count on more than pointers
+  // that hold.
+  void Pack();
+
   // nullptr when absent.
   EntryPtr Find(const std::string& key) const { return view_.Find(key); }
   v1::Pod PodNamed(const std::string& name) const {
@@ -34,9 +38,7 @@ class World {
 
   View view_;
   store::Rev revision_ = 0;
+  size_t pack_next_ = 0;
 };
-
-// An entry as the cache would hold it.
-EntryPtr MakeEntry(v1::Object object, store::Rev create_rev, store::Rev mod_rev);
 
 }  // namespace cluster::domain

@@ -49,6 +49,8 @@ Climate MakeClimate(int nodes, Random* random) {
   climate.controller.loop.period = absl::Seconds(random->Pick<int>({5, 120, 300, 300}));
   climate.wall = random->Pick<absl::Duration>(
       {absl::ZeroDuration(), absl::ZeroDuration(), absl::Minutes(10), absl::Hours(2)});
+  // And packs what nobody holds at every turn: nobody may count on more than what he holds.
+  if (real) climate.controller.cache.pack_round = absl::ZeroDuration();
   const Nanos disk = random->Pick<Nanos>({2, 2, 50, 400}) * kMillisecond;
   climate.store.commit = disk;
   climate.store.delivery = random->Chance(0.5) ? disk : kMillisecond;

@@ -150,6 +150,7 @@ class Hour {
   }
 
   Changes Reconcile() {
+    world_.Pack();
     return ReconcileAutoscalers(world_.view(), {}, {now_, monotonic_, &usage_, &book_});
   }
 
@@ -185,7 +186,7 @@ class Hour {
   }
 
   void Check(int before, int after) {
-    const auto& spec = world_.Find(kAutoscaler)->object.horizontal_pod_autoscaler().spec();
+    const auto spec = world_.Find(kAutoscaler)->object.horizontal_pod_autoscaler().spec();
     const std::string what = absl::StrCat(before, " to ", after, " of ", spec.ShortDebugString());
     EXPECT_GT(before, 0) << "scaling is off: " << what;
     EXPECT_GE(after, spec.min_replicas()) << what;

@@ -3,6 +3,7 @@
 // counts the ends of pods, and after every commit the jobs say the same. A failure prints its seed.
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -218,10 +219,11 @@ class JobLife {
 
   // ---- the ledger ----
 
-  static const v1::Job* OwnerIn(const View& view, const v1::Pod& pod) {
+  static std::optional<v1::Job> OwnerIn(const View& view, const v1::Pod& pod) {
     const v1::OwnerReference* owner = ControllerOf(pod.metadata());
     const EntryPtr job = owner == nullptr ? nullptr : view.FindUid(owner->uid());
-    return job == nullptr ? nullptr : &job->object.job();
+    if (job == nullptr) return std::nullopt;
+    return job->object.job();
   }
 
   static int Successes(const v1::Job& job, const Ledger& ledger) {
@@ -235,8 +237,8 @@ class JobLife {
     for (const auto& [key, pod] : held) {
       const EntryPtr now = world_.Find(key);
       if (now != nullptr && Held(now->object.pod())) continue;
-      const v1::Job* job = OwnerIn(world_.view(), pod);
-      ASSERT_NE(job, nullptr) << key;
+      const std::optional<v1::Job> job = OwnerIn(world_.view(), pod);
+      ASSERT_TRUE(job.has_value()) << key;
       Ledger& ledger = ledgers_[job->metadata().uid()];
       const std::string& uid = pod.metadata().uid();
       ASSERT_FALSE(ledger.Knows(uid)) << key << " is let go of twice";
@@ -261,6 +263,7 @@ class JobLife {
   // ---- the controller ----
 
   void Pass() {
+    world_.Pack();
     const View seen = world_.view();
     const NodeContacts contacts = contacts_;
     Changes changes =
@@ -292,8 +295,8 @@ class JobLife {
   std::map<std::string, int> ActiveCounts() const {
     std::map<std::string, int> counts;
     for (const EntryPtr& pod : Pods()) {
-      const v1::Job* job = OwnerIn(world_.view(), pod->object.pod());
-      if (job != nullptr && IsActive(pod->object.pod())) ++counts[job->metadata().uid()];
+      const std::optional<v1::Job> job = OwnerIn(world_.view(), pod->object.pod());
+      if (job.has_value() && IsActive(pod->object.pod())) ++counts[job->metadata().uid()];
     }
     return counts;
   }

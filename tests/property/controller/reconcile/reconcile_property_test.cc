@@ -160,7 +160,7 @@ class Life {
   EntryPtr SomePod() {
     const auto& pods = world_.view().All(v1::Object::kPod);
     if (pods.empty()) return nullptr;
-    return std::next(pods.begin(), Below(static_cast<int>(pods.size())))->second;
+    return std::next(pods.begin(), Below(static_cast<int>(pods.size()))).entry();
   }
 
   void DeleteSomePod() {
@@ -216,6 +216,7 @@ class Life {
 
   // One pass; false when there was nothing to do.
   bool Pass() {
+    world_.Pack();
     // What is settled may be left out, and that changes nothing.
     Random names = names_;
     LossBrake brake = brake_;

@@ -198,7 +198,7 @@ class SetLife {
   EntryPtr SomePod() {
     const auto& pods = world_.view().All(v1::Object::kPod);
     if (pods.empty()) return nullptr;
-    return std::next(pods.begin(), Below(static_cast<int>(pods.size())))->second;
+    return std::next(pods.begin(), Below(static_cast<int>(pods.size()))).entry();
   }
 
   void DeleteSomePod() {
@@ -284,6 +284,7 @@ class SetLife {
 
   // One pass; false when there was nothing to do.
   bool Pass() {
+    world_.Pack();
     Changes changes =
         Reconcile(world_.view(), {now_, now_ - absl::UnixEpoch(), &contacts_, &brake_, &names_});
     MergeChanges(PlanChanges(world_.view(), ComputePlan(world_.view(), {}, now_), now_), &changes);
@@ -409,7 +410,7 @@ class SetLife {
   void CheckBudgets(const std::map<std::string, int>& served,
                     const std::map<std::string, int>& taken_down) {
     for (const auto& [key, count] : taken_down) {
-      const v1::Object& set = world_.Find(key)->object;
+      const v1::Object set = world_.Find(key)->object;
       int wanted = 0;
       int most = 1;
       if (set.has_stateful_set()) {

@@ -287,7 +287,7 @@ TEST_P(PlacingLaws, VictimsHaveLessPriorityAndTheirRoomIsEnough) {
       ++preemptions;
       const v1::Pod pod = world.Find(each.pod_key)->object.pod();
       for (const auto& victim : each.victims) {
-        const v1::Pod& ended = world.Find(victim.pod_key)->object.pod();
+        const v1::Pod ended = world.Find(victim.pod_key)->object.pod();
         ASSERT_LT(ended.spec().priority(), pod.spec().priority());
         ASSERT_EQ(ended.spec().node_name(), each.node);
         ASSERT_FALSE(ended.metadata().has_deletion_timestamp());
@@ -343,6 +343,7 @@ TEST_P(PlacingLaws, WhatIsKeptUpWithChangesIsWhatIsComputedAnew) {
     world.Put(generator.RandomBudget("budget"));
     Scheduler scheduler{SchedulerOptions{}};
     for (int step = 0; step < 60; ++step) {
+      world.Pack();
       const Plan kept = scheduler.Compute(world.view(), kNow);
       ASSERT_EQ(Said(kept), Said(ComputePlan(world.view(), {}, kNow))) << "step " << step;
       if (generator.OneIn(2)) {

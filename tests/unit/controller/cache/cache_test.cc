@@ -215,6 +215,31 @@ TEST_F(CacheTest, TheWindowIsBoundedInBytesToo) {
   EXPECT_TRUE(cache->Watch(Pods(), 8, nullptr).ok());
 }
 
+TEST_F(CacheTest, WhatRestsIsPackedAndWhatIsHeldIsNot) {
+  CacheOptions options;
+  options.pack_round = absl::ZeroDuration();
+  options.window_age = absl::ZeroDuration();
+  options.lasting_bytes = 0;
+  auto cache = Start(options);
+  store::Rev last = 0;
+  for (const char* name : {"p1", "p2", "p3"}) last = Put(store_.get(), Pod("a", name));
+  ASSERT_TRUE(cache->WaitFor(last, absl::Seconds(10)));
+  const EntryPtr held = cache->Find(v1::Object::kPod, "a", "p2");
+  cache->Tidy();
+  cache->Tidy();
+  // The window keeps the last change.
+  const auto packed = [&](const std::string& key) {
+    return cache->Read(
+        [&](const View& view) { return view.All(v1::Object::kPod).find(key).kept().is_packed(); });
+  };
+  EXPECT_TRUE(packed("pods/a/p1"));
+  EXPECT_FALSE(packed("pods/a/p2"));
+  const auto list = cache->List(v1::Object::kPod);
+  EXPECT_THAT(Keys(list.entries), ElementsAre("pods/a/p1", "pods/a/p2", "pods/a/p3"));
+  EXPECT_EQ(Meta(list.entries[0]->object).name(), "p1");
+  EXPECT_EQ(Meta(cache->Find(v1::Object::kPod, "a", "p1")->object).resource_version(), "1");
+}
+
 TEST_F(CacheTest, TheWindowShrinksOnceItIsOldButNotBelowWhatLasts) {
   CacheOptions options;
   options.lasting_bytes = 4000;
@@ -224,7 +249,7 @@ TEST_F(CacheTest, TheWindowShrinksOnceItIsOldButNotBelowWhatLasts) {
       last = Put(store_.get(), Pod("a", absl::StrCat("p", i), std::string(1000, 'x')));
     }
     ASSERT_TRUE(cache->WaitFor(last, absl::Seconds(10)));
-    cache->ForgetOld();
+    cache->Tidy();
   };
   const auto young = Start(options);
   fill(young.get());

@@ -73,10 +73,7 @@ TEST(View, FindsWhatAPassLooksForWithoutLookingAtEverything) {
   v1::Condition* ready = pod.mutable_pod()->mutable_status()->add_conditions();
   ready->set_type("Ready");
   ready->set_reason(std::string(kNodeLostReason));
-  auto entry = std::make_shared<Entry>();
-  entry->key = Key(pod);
-  entry->object = pod;
-  view.Put(entry);
+  view.Put(MakeEntry(pod, 5, 5));
   for (const auto& found :
        {view.Terminating(), view.EndedPods(), view.HeldPods(), view.PodsOfLostNodes()}) {
     EXPECT_THAT(Keys(found), ElementsAre("pods/default/ends"));
@@ -189,10 +186,7 @@ TEST(View, AUidTakenOverByAnotherNameStaysFound) {
   view.Put(PodText("old").Stored(1));
   v1::Object moved = PodText("new").Object();
   MutableMeta(&moved)->set_uid("uid-old");
-  auto entry = std::make_shared<Entry>();
-  entry->key = Key(moved);
-  entry->object = moved;
-  view.Put(entry);
+  view.Put(MakeEntry(moved, 2, 2));
   view.Remove("pods/default/old");
   ASSERT_NE(view.FindUid("uid-old"), nullptr);
   EXPECT_EQ(view.FindUid("uid-old")->key, "pods/default/new");

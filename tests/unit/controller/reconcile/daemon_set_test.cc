@@ -327,7 +327,7 @@ TEST_F(DaemonSets, PodsCarryHashTolerationsAndOwner) {
   const v1::Pod pod = Pods().at(0);
   const auto& revisions = world_.view().All(v1::Object::kControllerRevision);
   ASSERT_EQ(revisions.size(), 1u);
-  const v1::ControllerRevision& revision = revisions.begin()->second->object.controller_revision();
+  const v1::ControllerRevision revision = revisions.begin().entry()->object.controller_revision();
   EXPECT_EQ(LabelOf(pod.metadata(), kRevisionLabel), HashOf(revision));
   EXPECT_EQ(revision.metadata().name(), "log-" + HashOf(revision));
   EXPECT_EQ(pod.metadata().owner_references(0).kind(), "DaemonSet");

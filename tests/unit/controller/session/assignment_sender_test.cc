@@ -12,7 +12,6 @@ namespace {
 class Sending : public testing::Test {
  protected:
   void PutPod(const std::string& name, store::Rev rev, const std::string& config_map = "") {
-    auto entry = std::make_shared<Entry>();
     v1::Pod pod;
     pod.mutable_metadata()->set_name(name);
     pod.mutable_metadata()->set_namespace_("default");
@@ -22,20 +21,14 @@ class Sending : public testing::Test {
     if (!config_map.empty()) {
       container->add_env_from()->mutable_config_map_ref()->set_name(config_map);
     }
-    entry->object = Wrap(std::move(pod));
-    entry->key = Key(entry->object);
-    entry->mod_rev = rev;
-    view_.Put(entry);
+    view_.Put(MakeEntry(Wrap(std::move(pod)), rev, rev));
     view_.set_revision(rev);
   }
   void PutConfigMap(const std::string& name, store::Rev rev) {
-    auto entry = std::make_shared<Entry>();
-    entry->object = NewObject(*FindKind("ConfigMap"));
-    MutableMeta(&entry->object)->set_name(name);
-    MutableMeta(&entry->object)->set_namespace_("default");
-    entry->key = Key(entry->object);
-    entry->mod_rev = rev;
-    view_.Put(entry);
+    v1::Object object = NewObject(*FindKind("ConfigMap"));
+    MutableMeta(&object)->set_name(name);
+    MutableMeta(&object)->set_namespace_("default");
+    view_.Put(MakeEntry(std::move(object), rev, rev));
     view_.set_revision(rev);
   }
   void RemovePod(const std::string& name, store::Rev rev) {
@@ -280,28 +273,24 @@ TEST_F(Sending, FilesOfVolumesAreReferencesToo) {
 
 TEST_F(Sending, AClaimIsErasedOnceAfterItsLastPod) {
   const auto put_claim = [this](bool deleting, store::Rev rev) {
-    auto entry = std::make_shared<Entry>();
-    entry->object = NewObject(*FindKind("PersistentVolumeClaim"));
-    v1::PersistentVolumeClaim* claim = entry->object.mutable_persistent_volume_claim();
+    v1::Object object = NewObject(*FindKind("PersistentVolumeClaim"));
+    v1::PersistentVolumeClaim* claim = object.mutable_persistent_volume_claim();
     claim->mutable_metadata()->set_name("data");
     claim->mutable_metadata()->set_namespace_("default");
     claim->mutable_metadata()->set_uid("uid-data");
     claim->mutable_status()->set_node_name("node1");
     if (deleting) claim->mutable_metadata()->mutable_deletion_timestamp()->set_seconds(1);
-    entry->key = Key(entry->object);
-    entry->mod_rev = rev;
-    view_.Put(entry);
+    view_.Put(MakeEntry(std::move(object), rev, rev));
     view_.set_revision(rev);
   };
   PutPod("a", 5);
-  EntryPtr pod = view_.Find("pods/default/a");
-  auto with_claim = std::make_shared<Entry>(*pod);
-  with_claim->object.mutable_pod()
+  v1::Object with_claim = view_.Find("pods/default/a")->object;
+  with_claim.mutable_pod()
       ->mutable_spec()
       ->add_volumes()
       ->mutable_persistent_volume_claim()
       ->set_claim_name("data");
-  view_.Put(with_claim);
+  view_.Put(MakeEntry(std::move(with_claim), 5, 5));
   put_claim(false, 6);
   AssignmentSender sender(Hello(), &view_, &reports_);
   EXPECT_EQ(Next(&sender).assignments(0).references_size(), 1);
