@@ -242,8 +242,8 @@ class AdmissionPass {
 
   int ActivePods(const std::string& uid) const {
     const std::vector<EntryPtr> pods = view_.OwnedBy(v1::Object::kPod, uid);
-    return static_cast<int>(std::count_if(
-        pods.begin(), pods.end(), [](const EntryPtr& pod) { return IsActive(pod->object.pod()); }));
+    return static_cast<int>(std::count_if(pods.begin(), pods.end(),
+                                          [](const EntryPtr& pod) { return IsActive(*pod); }));
   }
 
   // It has fewer pods than it wants.

@@ -27,7 +27,8 @@ class Rehearsal {
         now_(now),
         end_(now + kLongest),
         random_(static_cast<uint64_t>(absl::ToUnixNanos(now))) {
-    for (const auto& [key, entry] : view_.All(v1::Object::kPod)) known_.insert(key);
+    const EntryIndex& pods = view_.All(v1::Object::kPod);
+    for (auto it = pods.begin(); it != pods.end(); ++it) known_.insert(it.key());
   }
 
   void Put(const v1::Object& object) { Commit({Key(object), object, 0}); }

@@ -94,9 +94,8 @@ absl::string_view FinalizerFor(v1::Propagation propagation) {
 
 bool OwnsAnything(const Cache& cache, const std::string& uid) {
   return cache.Read([&](const View& view) {
-    return std::any_of(AllKinds().begin(), AllKinds().end(), [&](const Kind& kind) {
-      return !view.OwnedBy(kind.object_case, uid).empty();
-    });
+    return std::any_of(AllKinds().begin(), AllKinds().end(),
+                       [&](const Kind& kind) { return view.OwnsAny(kind.object_case, uid); });
   });
 }
 

@@ -66,8 +66,10 @@ absl::StatusOr<v1::ListResponse> ListPage(const Cache& cache, const v1::ListRequ
   v1::ListResponse response;
   response.set_revision(list.rev);
   std::string last_key;
-  for (const EntryPtr& entry : list.entries) {
-    if (entry->key <= start.last_key || !selection.Matches(entry->object)) continue;
+  for (const KeptEntry& kept : list.entries) {
+    if (kept.key() <= start.last_key) continue;
+    const EntryPtr entry = kept.Hold();
+    if (!selection.Matches(entry->object)) continue;
     if (request.limit() > 0 && response.objects_size() == request.limit()) {
       response.set_continue_token(EncodeToken({list.rev, last_key}));
       break;

@@ -44,8 +44,8 @@ absl::Status WatchCall::Open() {
   if (after < 0) return absl::InvalidArgumentError("from_revision must be 0 or more");
   if (after == 0) {
     Cache::ObjectList list = cache_->List(selection->kind->object_case, selection->name_space);
-    for (EntryPtr& entry : list.entries) {
-      if (!selection->Matches(entry->object)) continue;
+    for (KeptEntry& entry : list.entries) {
+      if (!selection->Matches(entry.Hold()->object)) continue;
       ready_.push_back({v1::WATCH_EVENT_TYPE_ADDED, {std::move(entry), 0}});
     }
     // Who stops in the middle of these has to start over; only the last is a place to resume from.
@@ -78,7 +78,7 @@ bool WatchCall::Refill() {
     return false;
   }
   for (WatchEvent& event : *taken) {
-    ready_.push_back({TypeOf(event.type), {std::move(event.entry), event.rev}});
+    ready_.push_back({TypeOf(event.type), {KeptEntry(event.entry), event.rev}});
   }
   return true;
 }
@@ -90,7 +90,7 @@ void WatchCall::Pump() {
   if (!ready_.empty()) {
     auto& [type, what] = ready_.front();
     writing_.set_type(type);
-    *writing_.mutable_object() = what.first->object;
+    *writing_.mutable_object() = what.first.Hold()->object;
     writing_.set_revision(what.second);
     ready_.pop_front();
   } else if (bookmark_due_ && watch_->position() > told_) {

@@ -40,7 +40,7 @@ class WatchCall : public grpc::ServerWriteReactor<v1::WatchEvent> {
 
   // On the strand.
   std::unique_ptr<CacheWatch> watch_;
-  std::deque<std::pair<v1::WatchEventType, std::pair<EntryPtr, store::Rev>>> ready_;
+  std::deque<std::pair<v1::WatchEventType, std::pair<KeptEntry, store::Rev>>> ready_;
   v1::WatchEvent writing_;
   bool in_flight_ = false;
   bool ended_ = false;

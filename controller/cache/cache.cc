@@ -116,15 +116,18 @@ Cache::ObjectList Cache::List(v1::Object::ObjectCase kind, absl::string_view nam
   ReaderLock lock(&view_mutex_);
   ObjectList list;
   list.rev = view_.revision();
-  for (const auto& [key, entry] : view_.All(kind).Under(prefix)) list.entries.push_back(entry);
+  const auto range = view_.All(kind).Under(prefix);
+  for (auto it = range.begin(); it != range.end(); ++it) list.entries.push_back(it.kept());
   return list;
 }
 
 absl::StatusOr<Cache::ObjectList> Cache::ListAt(v1::Object::ObjectCase kind,
                                                 absl::string_view name_space,
                                                 store::Rev rev) const {
-  ObjectList now = List(kind, name_space);
-  if (now.rev == rev) return now;
+  if (revision() == rev) {
+    ObjectList now = List(kind, name_space);
+    if (now.rev == rev) return now;
+  }
   if (rev <= 0) {
     // Before the first write there was nothing; to the store, 0 means "now".
     const store::Rev oldest = store_->OldestRev();
@@ -134,7 +137,8 @@ absl::StatusOr<Cache::ObjectList> Cache::ListAt(v1::Object::ObjectCase kind,
   ASSIGN_OR_RETURN(const store::Listing listing, store_->List(PrefixOf(kind, name_space), rev));
   ObjectList then;
   then.rev = rev;
-  ASSIGN_OR_RETURN(then.entries, ParseAll(listing.kvs));
+  ASSIGN_OR_RETURN(const std::vector<EntryPtr> entries, ParseAll(listing.kvs));
+  then.entries.assign(entries.begin(), entries.end());
   return then;
 }
 

@@ -123,7 +123,7 @@ class Cache : private store::WatchSink {
 
   struct ObjectList {
     store::Rev rev = 0;
-    std::vector<EntryPtr> entries;  // ordered by key
+    std::vector<KeptEntry> entries;  // ordered by key; held by whoever looks at one
   };
   // All objects of a kind (in a namespace, if given) at one revision.
   ObjectList List(v1::Object::ObjectCase kind, absl::string_view name_space = "") const;

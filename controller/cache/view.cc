@@ -165,6 +165,10 @@ std::vector<EntryPtr> View::OwnedBy(v1::Object::ObjectCase kind,
   return found == by_owner_.end() ? std::vector<EntryPtr>() : found->second.bucket.Entries();
 }
 
+bool View::OwnsAny(v1::Object::ObjectCase kind, absl::string_view owner_uid) const {
+  return by_owner_.contains(OwnerIndexKey(kind, owner_uid));
+}
+
 int64_t View::OwnedVersion(v1::Object::ObjectCase kind, absl::string_view owner_uid) const {
   const auto found = by_owner_.find(OwnerIndexKey(kind, owner_uid));
   return found == by_owner_.end() ? emptied_ : found->second.version;

@@ -126,6 +126,7 @@ class View {
   const EntryIndex& All(v1::Object::ObjectCase kind) const;
   // Objects of `kind` whose controlling owner has this uid, ordered by key.
   std::vector<EntryPtr> OwnedBy(v1::Object::ObjectCase kind, absl::string_view owner_uid) const;
+  bool OwnsAny(v1::Object::ObjectCase kind, absl::string_view owner_uid) const;
   // Pods with spec.nodeName == node, ordered by key.
   std::vector<EntryPtr> PodsOnNode(absl::string_view node) const;
   // Any object by uid, or nullptr.

@@ -75,7 +75,9 @@ class Scheduler {
   // The view was made anew.
   void Reset() { is_new_ = true; }
   // Each change of the view, in order. nullptr before: created; after: deleted.
-  void Note(const EntryPtr& before, const EntryPtr& after) { state_.Note(before, after); }
+  void Note(const EntryPtr& before, const EntryPtr& after) {
+    if (!is_new_) state_.Note(before, after);
+  }
   Plan Compute(const View& view, absl::Time now);
   // The part of Compute that takes notice of what changed.
   void Prepare(const View& view);

@@ -293,7 +293,7 @@ void StatusWriter::Settle() {
       reports_->Erase(uid);
       seen_.erase(uid);
     } else if (staged.has_record) {
-      reports_->Set(uid, std::move(staged.record), committed_);
+      reports_->Set(uid, staged.record, committed_);
     }
   }
   for (const std::string& uid : forgotten_) reports_->Erase(uid);

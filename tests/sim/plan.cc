@@ -50,7 +50,11 @@ Climate MakeClimate(int nodes, Random* random) {
   climate.wall = random->Pick<absl::Duration>(
       {absl::ZeroDuration(), absl::ZeroDuration(), absl::Minutes(10), absl::Hours(2)});
   // And packs what nobody holds at every turn: nobody may count on more than what he holds.
-  if (real) climate.controller.cache.pack_round = absl::ZeroDuration();
+  if (real) {
+    climate.controller.cache.pack_round = absl::ZeroDuration();
+    climate.controller.cache.window_age = absl::ZeroDuration();
+    climate.controller.cache.lasting_bytes = 0;
+  }
   const Nanos disk = random->Pick<Nanos>({2, 2, 50, 400}) * kMillisecond;
   climate.store.commit = disk;
   climate.store.delivery = random->Chance(0.5) ? disk : kMillisecond;

@@ -188,7 +188,7 @@ void Bind(const Binding& binding, World* world) {
   world->Put(after);
 }
 
-const v1::Node& NodeIn(const World& world, const std::string& name) {
+v1::Node NodeIn(const World& world, const std::string& name) {
   return world.Find("nodes/" + name)->object.node();
 }
 
@@ -218,7 +218,7 @@ TEST_P(PlacingLaws, EveryBindingKeepsEveryRequiredRuleAsPodsComeOneByOne) {
     const Plan plan = ComputePlan(world.view(), {}, kNow);
     for (const Binding& binding : plan.bindings) {
       const v1::Pod pod = world.Find(binding.pod_key)->object.pod();
-      const v1::Node& node = NodeIn(world, binding.node);
+      const v1::Node node = NodeIn(world, binding.node);
       // A pod that waits for the room of others counts where it will be, and is not in the view.
       if (plan.preemptions.empty()) {
         ASSERT_EQ(domain::BrokenPlacingRule(world.view(), pod, node), "") << binding.pod_key;

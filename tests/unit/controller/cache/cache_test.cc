@@ -66,9 +66,9 @@ std::vector<std::string> Text(const absl::StatusOr<std::vector<WatchEvent>>& eve
   return text;
 }
 
-std::vector<std::string> Keys(const std::vector<EntryPtr>& entries) {
+std::vector<std::string> Keys(const std::vector<KeptEntry>& entries) {
   std::vector<std::string> keys;
-  for (const EntryPtr& entry : entries) keys.push_back(entry->key);
+  for (const KeptEntry& entry : entries) keys.push_back(entry.key());
   return keys;
 }
 
@@ -236,7 +236,7 @@ TEST_F(CacheTest, WhatRestsIsPackedAndWhatIsHeldIsNot) {
   EXPECT_FALSE(packed("pods/a/p2"));
   const auto list = cache->List(v1::Object::kPod);
   EXPECT_THAT(Keys(list.entries), ElementsAre("pods/a/p1", "pods/a/p2", "pods/a/p3"));
-  EXPECT_EQ(Meta(list.entries[0]->object).name(), "p1");
+  EXPECT_EQ(Meta(list.entries[0].Hold()->object).name(), "p1");
   EXPECT_EQ(Meta(cache->Find(v1::Object::kPod, "a", "p1")->object).resource_version(), "1");
 }
 
@@ -361,7 +361,7 @@ TEST_F(CacheTest, ListAndWatchTogetherEqualTheCacheUnderConcurrentWrites) {
       do {
         Cache::ObjectList list = cache->List(v1::Object::kPod);
         std::map<std::string, store::Rev> mine;
-        for (const EntryPtr& entry : list.entries) mine[entry->key] = entry->mod_rev;
+        for (const KeptEntry& entry : list.entries) mine[entry.key()] = entry.mod_rev();
         auto watch = cache->Watch(Pods(), list.rev, nullptr);
         ASSERT_TRUE(watch.ok()) << watch.status();
         const store::Rev goal = cache->revision();
@@ -383,7 +383,7 @@ TEST_F(CacheTest, ListAndWatchTogetherEqualTheCacheUnderConcurrentWrites) {
         const auto then = cache->ListAt(v1::Object::kPod, "", (*watch)->position());
         ASSERT_TRUE(then.ok()) << then.status();
         std::map<std::string, store::Rev> theirs;
-        for (const EntryPtr& entry : then->entries) theirs[entry->key] = entry->mod_rev;
+        for (const KeptEntry& entry : then->entries) theirs[entry.key()] = entry.mod_rev();
         ASSERT_EQ(mine, theirs);
       } while (running > 0);
     });

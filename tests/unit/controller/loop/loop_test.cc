@@ -214,8 +214,8 @@ TEST_F(LoopTest, ANodeThatIsLostEndsTheRest) {
   Start();
   Rest();
   const auto is_ready = [&] {
-    for (const v1::Condition& condition :
-         cache_->Find(v1::Object::kNode, "", "node1")->object.node().status().conditions()) {
+    const EntryPtr node = cache_->Find(v1::Object::kNode, "", "node1");
+    for (const v1::Condition& condition : node->object.node().status().conditions()) {
       if (condition.type() == "Ready") return condition.status() == v1::CONDITION_STATUS_TRUE;
     }
     return false;
@@ -262,10 +262,8 @@ TEST_F(LoopTest, AClockThatIsSetMovesDeadlinesAlong) {
   Start();
   Rest();
   const auto reason = [&] {
-    for (const v1::Condition& condition : cache_->Find(v1::Object::kDeployment, "default", "web")
-                                              ->object.deployment()
-                                              .status()
-                                              .conditions()) {
+    const EntryPtr now = cache_->Find(v1::Object::kDeployment, "default", "web");
+    for (const v1::Condition& condition : now->object.deployment().status().conditions()) {
       if (condition.type() == "Progressing") return condition.reason();
     }
     return std::string();
