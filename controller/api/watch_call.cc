@@ -77,8 +77,8 @@ bool WatchCall::Refill() {
     End(taken.status());
     return false;
   }
-  for (WatchEvent& event : *taken) {
-    ready_.push_back({TypeOf(event.type), {KeptEntry(event.entry), event.rev}});
+  for (const WatchEvent& event : *taken) {
+    ready_.push_back({TypeOf(event.type), {event.entry, event.rev}});
   }
   return true;
 }

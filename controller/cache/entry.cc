@@ -7,14 +7,11 @@
 
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 
 #include "base/log.h"
-#include "base/mutex.h"
-#include "controller/cache/packing.h"
 #include "proto/schema/kinds.h"
 #include "proto/schema/scalars.h"
+#include "proto/schema/stable_bytes.h"
 
 namespace cluster {
 namespace {
@@ -34,9 +31,10 @@ struct FreeContext {
 
 }  // namespace
 
-Mutex& PackingMutex(const Entry* entry) {
+// Entries share a few: there are very many, and one is packed or unpacked in microseconds.
+Mutex* Entry::mutex() const {
   static std::array<Mutex, 64>* const mutexes = new std::array<Mutex, 64>;
-  return (*mutexes)[absl::HashOf(entry) % mutexes->size()];
+  return &(*mutexes)[absl::HashOf(this) % mutexes->size()];
 }
 
 PodMarks MarksOf(const v1::Pod& pod) {
@@ -63,7 +61,7 @@ Entry::Entry(v1::Object object_in, store::Rev mod_rev_in, store::Rev create_rev_
 
 void Entry::Unpack() {
   thread_local const std::unique_ptr<ZSTD_DCtx, FreeContext> context(ZSTD_createDCtx());
-  MutexLock lock(&PackingMutex(this));
+  MutexLock lock(mutex());
   if ((state_.load(std::memory_order_acquire) & kAway) == 0) return;  // by another, meanwhile
   const std::string& bytes = packed_->bytes;
   const auto length = ZSTD_getFrameContentSize(bytes.data(), bytes.size());
@@ -96,7 +94,7 @@ void Entry::LetGoCold() {
   // It stays while this looks at it.
   Keep();
   if (!IsHeld(state_.fetch_sub(kHeld, std::memory_order_acq_rel) - kHeld)) {
-    MutexLock lock(&PackingMutex(this));
+    MutexLock lock(mutex());
     if (packed_ != nullptr && Close()) object = v1::Object();
   }
   Drop(kKept);
@@ -125,21 +123,10 @@ absl::StatusOr<EntryPtr> ParseEntry(const store::Kv& kv) {
   return entry;
 }
 
-std::string SerializeWhole(const v1::Object& object) {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    object.SerializeToCodedStream(&coded);
-  }
-  return bytes;
-}
-
 std::string SerializeObject(const v1::Object& object) {
   v1::Object stored = object;
   MutableMeta(&stored)->clear_resource_version();
-  return SerializeWhole(stored);
+  return StableBytes(stored);
 }
 
 }  // namespace cluster

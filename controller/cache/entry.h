@@ -24,6 +24,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
+#include "base/mutex.h"
 #include "cluster/v1/object.pb.h"
 #include "controller/store/store.h"
 
@@ -47,6 +48,9 @@ struct PodMarks {
   bool terminating = false;
   bool ready = false;
   absl::Time ready_since;  // lastTransitionTime, while ready
+
+  bool finished() const { return succeeded || failed; }
+  bool active() const { return !finished() && !terminating; }
 };
 PodMarks MarksOf(const v1::Pod& pod);
 
@@ -93,6 +97,8 @@ class Entry {
     const uint64_t left = state_.fetch_sub(share, std::memory_order_acq_rel) - share;
     if ((left & ~kFlags) == 0) delete this;
   }
+  // Held while it is packed or unpacked; a leaf: nothing else is locked under it.
+  Mutex* mutex() const;
   void Unpack();
   void LetGoCold();
   // Nobody holds it and nobody will, until the caller, who has its mutex, is through.
@@ -101,7 +107,7 @@ class Entry {
   std::atomic<uint64_t> state_ = 0;
   std::atomic<bool> used_ = true;         // held since a packer last came by
   std::atomic<uint8_t> unpacked_ = 0;     // so often since then
-  std::unique_ptr<PackedObject> packed_;  // guarded by a mutex of entry.cc
+  std::unique_ptr<PackedObject> packed_;  // guarded by mutex()
 };
 
 // Holds an entry: for work.
@@ -166,7 +172,6 @@ class KeptEntry {
   // What is known of a packed entry, too.
   const std::string& key() const { return entry_->key; }
   const std::string& uid() const { return entry_->uid; }
-  const PodMarks& marks() const { return entry_->marks; }
   // There is a packed form; while somebody holds it the object is there, too.
   bool is_packed() const { return (entry_->state_.load() & Entry::kCold) != 0; }
   store::Rev mod_rev() const { return entry_->mod_rev; }

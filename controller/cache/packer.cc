@@ -7,8 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 
-#include "controller/cache/packing.h"
 #include "proto/schema/kinds.h"
+#include "proto/schema/stable_bytes.h"
 
 namespace cluster {
 namespace {
@@ -35,7 +35,7 @@ bool Packer::Pack(const KeptEntry& kept) {
   Entry* const entry = kept.entry_;
   const uint64_t state = entry->state_.load(std::memory_order_relaxed);
   if (Entry::IsHeld(state) || (state & Entry::kCold) != 0) return false;
-  MutexLock lock(&PackingMutex(entry));
+  MutexLock lock(entry->mutex());
   // Whoever wants to hold it from here on waits for the mutex.
   if (!entry->Close()) return false;
   entry->packed_ = Packed(entry->object);
@@ -50,7 +50,7 @@ bool Packer::Pack(const KeptEntry& kept) {
 
 std::unique_ptr<PackedObject> Packer::Packed(const v1::Object& object) {
   auto packed = std::make_unique<PackedObject>();
-  std::string whole = SerializeWhole(object);
+  std::string whole = StableBytes(object);
   if (bases_.size() >= prune_at_) {
     absl::erase_if(bases_, [](const auto& each) { return each.second.expired(); });
     prune_at_ = std::max<size_t>(1024, 2 * bases_.size());

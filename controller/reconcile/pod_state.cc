@@ -11,8 +11,7 @@ namespace {
 constexpr int64_t kDefaultGraceSeconds = 30;
 
 absl::Time AvailableSince(const PodMarks& marks, absl::Duration min_ready) {
-  const bool active = !marks.succeeded && !marks.failed && !marks.terminating;
-  if (!active || !marks.ready) return absl::InfiniteFuture();
+  if (!marks.active() || !marks.ready) return absl::InfiniteFuture();
   if (min_ready <= absl::ZeroDuration()) return absl::InfinitePast();
   return marks.ready_since + min_ready;
 }

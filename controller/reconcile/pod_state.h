@@ -25,8 +25,8 @@ bool IsAvailable(const v1::Pod& pod);
 // or has ended or is ending.
 absl::Time AvailableAt(const v1::Pod& pod, absl::Duration min_ready);
 // The same of what the cache holds, which has it at hand.
-inline bool IsFinished(const Entry& pod) { return pod.marks.succeeded || pod.marks.failed; }
-inline bool IsActive(const Entry& pod) { return !IsFinished(pod) && !pod.marks.terminating; }
+inline bool IsFinished(const Entry& pod) { return pod.marks.finished(); }
+inline bool IsActive(const Entry& pod) { return pod.marks.active(); }
 inline bool IsReady(const Entry& pod) { return pod.marks.ready; }
 absl::Time AvailableAt(const Entry& pod, absl::Duration min_ready);
 inline bool IsBound(const v1::Pod& pod) { return !pod.spec().node_name().empty(); }
