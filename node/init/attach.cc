@@ -256,6 +256,8 @@ void InputReady(void* owner) {
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) return InputEnded(attachment);
   attachment->waiting_size = static_cast<size_t>(got);
+  // What is typed after the window has its new size meets a terminal that has it.
+  if (IsTerminal(*container)) HearResizes(attachment->owner);
   if (PassInputOn(attachment) || container->input < 0) return;
   UnwatchFd(attachment->input);
   if (container->input_watched) return;

@@ -215,6 +215,14 @@ void ConnectionReady(void* owner) {
 
 }  // namespace
 
+void HearResizes(Connection* from) {
+  uint32_t head[2];  // version, type
+  while (recv(from->fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT) == sizeof head &&
+         head[1] == static_cast<uint32_t>(MessageType::kResize)) {
+    ConnectionReady(from);
+  }
+}
+
 void AddConnection(Pod* pod, int fd) {
   Connection* connection = static_cast<Connection*>(malloc(sizeof(Connection)));
   if (connection == nullptr) {

@@ -233,6 +233,8 @@ void Fetch(Pod* pod, Connection* from, WireReader* request);
 void AcceptConnection(Pod* pod, int listener);
 void AddConnection(Pod* pod, int fd);
 void DropConnection(Connection* connection);
+// Does what it has asked for its terminal's size up to now.
+void HearResizes(Connection* from);
 void ReplyRecord(Connection* to, const Container& container);
 void ReplyRefused(Connection* to, int error, const char* sentence, const char* object = "");
 void ReplyExecStarted(Connection* to, pid_t pid, int terminal);

@@ -147,6 +147,24 @@ TEST_F(AttachTest, HasATerminalThatTakesItsSize) {
   EXPECT_THAT(world_.Log("pod-a"), HasSubstr("/dev/pts/0\r\n"));
 }
 
+// However much cluster-init finds when it comes to look.
+TEST_F(AttachTest, WhatIsTypedAfterANewSizeMeetsIt) {
+  ContainerSpec spec = Spec("read word; stty size");
+  spec.tty = true;
+  world_.Start(spec);
+  auto process = Attach(true);
+  ASSERT_NE(process, nullptr);
+  const pid_t init = world_.InitOf("pod-a");
+  ASSERT_EQ(kill(init, SIGSTOP), 0);
+  for (uint16_t columns = 1; columns <= 150; ++columns) {
+    ASSERT_TRUE(process->Resize({24, columns}).ok());
+  }
+  ASSERT_TRUE(WriteAll(process->stdin_fd.get(), "word\n").ok());
+  ASSERT_EQ(kill(init, SIGCONT), 0);
+  EXPECT_EQ(ReadUntil(process->stdout_fd.get(), ""), "word\r\n24 150\r\n");
+  EXPECT_EQ(process->Wait().value_or(-1), 0);
+}
+
 TEST_F(AttachTest, TerminalStaysWhenTheContainerClosesItForAWhile) {
   ContainerSpec spec = Spec(
       "exec 3>/dev/shm/state; tty=$(tty); exec </dev/null >/dev/null 2>&1; echo closed >&3;"

@@ -263,6 +263,16 @@ std::string RuntimeWorld::Log(const std::string& uid, const std::string& name, i
   return TextOf(RawLog(uid, name, attempt));
 }
 
+pid_t RuntimeWorld::InitOf(const std::string& uid) {
+  const std::string needle = absl::StrCat("pod", uid, "/");
+  for (const std::string& process : TakeCensus().processes) {
+    const std::string groups = ReadFile("/proc/" + process + "/cgroup").value_or("");
+    if (absl::StrContains(groups, needle)) return std::stoi(process);
+  }
+  ADD_FAILURE() << "no cluster-init of " << uid;
+  return -1;
+}
+
 Census RuntimeWorld::TakeCensus() {
   if (agent_ != nullptr) {
     // Pods to be are nobody's yet.

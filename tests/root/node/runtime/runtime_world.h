@@ -87,6 +87,8 @@ class RuntimeWorld {
   std::string RawLog(const std::string& uid, const std::string& name, int attempt);
 
   Census TakeCensus();
+  // The pod's cluster-init; -1 and a failure where there is none.
+  pid_t InitOf(const std::string& uid);
   // Waits until links that are on their way out are gone.
   void AwaitQuiet();
 

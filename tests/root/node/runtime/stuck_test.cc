@@ -79,15 +79,6 @@ class SilentFileSystem {
 
 class StuckTest : public ::testing::Test {
  protected:
-  pid_t InitOf(const std::string& uid) {
-    const std::string needle = absl::StrCat("pod", uid, "/");
-    for (const std::string& process : world_.TakeCensus().processes) {
-      const std::string groups = ReadFile("/proc/" + process + "/cgroup").value_or("");
-      if (absl::StrContains(groups, needle)) return std::stoi(process);
-    }
-    ADD_FAILURE() << "no cluster-init of " << uid;
-    return -1;
-  }
   // Stops everything in the process's own group, below the eyes of the agent.
   void Freeze(pid_t pid) {
     const std::string& v2 = world_.agent().cgroups->layout().v2_mount_point;
@@ -113,7 +104,7 @@ TEST_F(StuckTest, FrozenContainerIsKilledAllTheSame) {
 TEST_F(StuckTest, FrozenPodIsRemoved) {
   world_.Prepare("pod-a");
   const ContainerState state = world_.StartIn("pod-a", {"sleep", "1000"});
-  for (const pid_t pid : {static_cast<pid_t>(state.pid), InitOf("pod-a")}) Freeze(pid);
+  for (const pid_t pid : {static_cast<pid_t>(state.pid), world_.InitOf("pod-a")}) Freeze(pid);
   const absl::Status removed = world_.runtime().Remove("pod-a");
   EXPECT_TRUE(removed.ok()) << removed;
 }
@@ -196,7 +187,7 @@ TEST_F(StuckTest, ClusterInitThatDoesNotAnswerHoldsUpNoAgentAndIsAdoptedLater) {
   world_.Prepare("pod-b");
   world_.StartIn("pod-b", {"sh", "-c", "exit 3"});
   EXPECT_EQ(world_.Await("pod-b").exit_code, 3);
-  const pid_t init = InitOf("pod-a");
+  const pid_t init = world_.InitOf("pod-a");
   ASSERT_EQ(kill(init, SIGSTOP), 0);
   world_.StartAgent();
   ASSERT_EQ(world_.agent().recovered.size(), 2u);
@@ -235,7 +226,7 @@ TEST_F(StuckTest, Law5_EndThatClusterInitDidNotSeeIsLearntFromTheKernelOrUnknown
       "pod-a", {"sh", "-c", "trap 'exit 42' TERM; echo set; while :; do sleep 0.01; done"});
   world_.AwaitLog("pod-a", "set");
   world_.StartAgent();  // which holds on to what it finds
-  const pid_t init = InitOf("pod-a");
+  const pid_t init = world_.InitOf("pod-a");
   ASSERT_EQ(kill(init, SIGSTOP), 0);
   const UniqueFd container(static_cast<int>(syscall(SYS_pidfd_open, state.pid, 0)));
   ASSERT_EQ(kill(state.pid, SIGTERM), 0);
