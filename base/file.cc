@@ -46,6 +46,12 @@ absl::Status WriteControlAt(int dirfd, const std::string& path, absl::string_vie
   return absl::OkStatus();
 }
 
+absl::Status SyncDirectory(const std::string& path) {
+  ASSIGN_OR_RETURN(UniqueFd directory, OpenAt(AT_FDCWD, path, O_RDONLY | O_DIRECTORY));
+  if (::fsync(directory.get()) != 0) return ErrnoStatus("fsync", path);
+  return absl::OkStatus();
+}
+
 absl::Status WriteAll(int fd, absl::string_view data) {
   while (!data.empty()) {
     const ssize_t put = ::write(fd, data.data(), data.size());

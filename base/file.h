@@ -32,6 +32,9 @@ absl::Status WriteFileDurably(const std::string& path, absl::string_view content
 // Writes all of it, resuming after short writes and EINTR.
 absl::Status WriteAll(int fd, absl::string_view data);
 
+// fsync(2): what was made, renamed or removed in it outlives a power cut.
+absl::Status SyncDirectory(const std::string& path);
+
 // mkdir -p; existing directories are left as they are.
 absl::Status MakeDirectories(const std::string& path, unsigned mode = 0755);
 

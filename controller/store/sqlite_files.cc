@@ -1,7 +1,6 @@
 #include "controller/store/sqlite_files.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -38,32 +37,10 @@ std::string HeadText(Rev rev) {
 absl::Status SyncDirectoryOf(const std::string& path) {
   const size_t slash = path.rfind('/');
   const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  ASSIGN_OR_RETURN(UniqueFd fd, OpenAt(AT_FDCWD, parent, O_RDONLY | O_DIRECTORY));
-  if (::fsync(fd.get()) != 0) return ErrnoStatus("fsync", parent);
-  return absl::OkStatus();
+  return SyncDirectory(parent);
 }
 
 }  // namespace
-
-absl::StatusOr<UniqueFd> LockStore(const std::string& path) {
-  const std::string name = path + "-lock";
-  ASSIGN_OR_RETURN(UniqueFd fd, OpenAt(AT_FDCWD, name, O_RDWR | O_CREAT, 0600));
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return ErrnoStatus("flock", name);
-    const absl::StatusOr<std::string> holder = ReadFile(name, 64);
-    const bool known = holder.ok() && !holder->empty();
-    return absl::FailedPreconditionError(
-        absl::StrCat("store ", path, ": another process",
-                     known ? absl::StrCat(" (pid ", absl::StripAsciiWhitespace(*holder), ")") : "",
-                     " has it open; stop that one first or use another state directory"));
-  }
-  // Only for the message above: a full disk may refuse it, and the lock does not depend on it.
-  const std::string pid = absl::StrCat(::getpid(), "\n");
-  if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {
-    LOG_WARN("store: cannot note the pid in {}: {}", name, std::string(ErrnoName(errno)));
-  }
-  return fd;
-}
 
 absl::StatusOr<HeadFile> HeadFile::Open(const std::string& path) {
   const std::string name = path + "-head";

@@ -1,4 +1,4 @@
-// The files beside the database: the lock, the head and the ballast.
+// The files beside the database: the head and the ballast.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,6 @@
 #include "controller/store/store.h"
 
 namespace cluster::store {
-
-// PATH-lock, held with flock(2) until destroyed; the kernel frees it when the process dies.
-// FailedPrecondition, naming the holder's pid where known, when it is held.
-absl::StatusOr<UniqueFd> LockStore(const std::string& path);
 
 // PATH-head: the highest revision that was ever acknowledged. SQLite takes a damaged or missing
 // write-ahead log for the end of it; the head shows that there was more. It is written after each

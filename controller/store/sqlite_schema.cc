@@ -237,7 +237,7 @@ absl::Status Configure(Connection* connection) {
   mode.Reset();
   return connection->Execute(
       "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY;"
-      "PRAGMA cache_size=-16384; PRAGMA journal_size_limit=67108864;");
+      "PRAGMA cache_size=-65536; PRAGMA journal_size_limit=67108864;");
 }
 
 absl::Status EnsureTables(Connection* connection, bool may_create) {

@@ -2,12 +2,14 @@
 
 #include <sys/stat.h>
 
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
 #include "base/log.h"
+#include "base/process_lock.h"
 #include "base/status.h"
 #include "controller/store/checkpointer.h"
 #include "controller/store/fanout.h"
@@ -24,7 +26,7 @@ constexpr size_t kSweepRows = 1000;
 
 // Everything that a store is made of, in the order of making.
 struct Parts {
-  UniqueFd lock;
+  std::optional<ProcessLock> lock;
   Contents contents;
   std::unique_ptr<TableWriter> tables;
   std::unique_ptr<TableReader> reader;
@@ -60,7 +62,7 @@ class OpenStore : public SqliteStore {
   SqliteStats GetStats() const override;
 
  private:
-  const UniqueFd lock_;
+  const ProcessLock lock_;
   const int64_t term_;
   const std::unique_ptr<TableReader> reader_;
   const std::unique_ptr<Mutex> checkpoint_turn_;
@@ -74,7 +76,7 @@ class OpenStore : public SqliteStore {
 };
 
 OpenStore::OpenStore(const SqliteOptions& options, Parts parts)
-    : lock_(std::move(parts.lock)),
+    : lock_(std::move(*parts.lock)),
       term_(parts.tables->term()),
       reader_(std::move(parts.reader)),
       checkpoint_turn_(std::move(parts.checkpoint_turn)),
@@ -129,6 +131,7 @@ SqliteStats OpenStore::GetStats() const {
   stats.transactions = writer_.transactions();
   stats.commits = writer_.commits();
   stats.checkpoints = checkpointer_->done();
+  stats.cache_bytes = writer_.cache_bytes();
   return stats;
 }
 
@@ -170,7 +173,8 @@ absl::Status RaiseTerm(TableWriter* tables) {
 
 absl::StatusOr<Parts> MakeParts(const SqliteOptions& options) {
   Parts parts;
-  ASSIGN_OR_RETURN(parts.lock, LockStore(options.path));
+  ASSIGN_OR_RETURN(ProcessLock lock, ProcessLock::Take(options.path + "-lock"));
+  parts.lock.emplace(std::move(lock));
   ASSIGN_OR_RETURN(HeadFile head, HeadFile::Open(options.path));
   parts.head = std::make_unique<HeadFile>(std::move(head));
   ASSIGN_OR_RETURN(Ballast ballast, Ballast::Open(options.path, options.ballast_bytes));

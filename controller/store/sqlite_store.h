@@ -36,13 +36,15 @@ struct SqliteStats {
   int64_t transactions = 0;  // committed, each one revision
   int64_t commits = 0;       // SQLite commits, each one fsync of the WAL
   int64_t checkpoints = 0;
+  int64_t cache_bytes = 0;  // of pages, after the last commit
 };
 
 // Aborts the process when the disk reports an I/O error for a commit: what is on disk is unknown
 // then, and fsync must not be tried again. Thread-safe.
 class SqliteStore : public Store {
  public:
-  // Opens or creates. FailedPrecondition when another process has it open; DataLoss when the file
+  // Opens or creates. FailedPrecondition when it is open already, holding
+  // PATH-lock (base/process_lock.h); DataLoss when the file
   // is torn, corrupt or lacks acknowledged revisions: it is left as it is, never replaced;
   // ResourceExhausted when the disk is too full to open it.
   static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const SqliteOptions& options);

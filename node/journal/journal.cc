@@ -1,7 +1,6 @@
 #include "node/journal/journal.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,14 +22,6 @@ constexpr size_t kRewrittenFrame = 4 << 20;
 constexpr uint64_t kRewriteFrom = 1 << 20;
 constexpr uint64_t kRewriteRatio = 4;
 
-absl::StatusOr<UniqueFd> TakeLock(const std::string& path) {
-  ASSIGN_OR_RETURN(UniqueFd lock, OpenAt(AT_FDCWD, path, O_RDWR | O_CREAT, 0600));
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
-  if (errno != EWOULDBLOCK) return ErrnoStatus("lock", path);
-  return absl::FailedPreconditionError(
-      absl::StrCat("another agent holds ", path, ": end it, or use another state directory"));
-}
-
 size_t SizeOf(const std::string& key, const std::string& value) {
   return key.size() + value.size() + 32;
 }
@@ -41,7 +32,8 @@ Journal::~Journal() = default;
 
 absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& path, Survives survives) {
   auto journal = std::unique_ptr<Journal>(new Journal(path, survives));
-  ASSIGN_OR_RETURN(journal->lock_, TakeLock(absl::StrCat(path, ".lock")));
+  ASSIGN_OR_RETURN(ProcessLock lock, ProcessLock::Take(absl::StrCat(path, ".lock")));
+  journal->lock_.emplace(std::move(lock));
   RETURN_IF_ERROR(journal->Load());
   return journal;
 }

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "absl/strings/string_view.h"
 
 #include "base/mutex.h"
+#include "base/process_lock.h"
 #include "base/unique_handle.h"
 
 namespace cluster::node {
@@ -50,10 +52,11 @@ enum class Survives {
 
 class Journal {
  public:
-  // Opens or creates the file `path`; its directory must exist. Holds flock(2) on `path`.lock, so
-  // that no second agent writes it: FailedPrecondition when somebody else does. DataLoss: see
-  // above; with kAgentCrash the records before the damage are kept instead, as a power cut may
-  // leave any mixture behind and then nothing is alive that the others could speak of.
+  // Opens or creates the file `path`; its directory must exist. Holds `path`.lock
+  // (base/process_lock.h), so that no second agent writes it: FailedPrecondition when one does.
+  // DataLoss: see above; with kAgentCrash the records before the damage are kept instead, as a
+  // power cut may leave any mixture behind and then nothing is alive that the others could speak
+  // of.
   static absl::StatusOr<std::unique_ptr<Journal>> Open(const std::string& path,
                                                        Survives survives = Survives::kPowerCut);
   ~Journal();
@@ -100,7 +103,7 @@ class Journal {
 
   const std::string path_;
   const Survives survives_;
-  UniqueFd lock_;
+  std::optional<ProcessLock> lock_;  // always, once open
 
   mutable Mutex mutex_;
   CondVar turn_;

@@ -1,7 +1,6 @@
 #include "node/pod/record_store.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -99,17 +98,12 @@ struct RecordStore::Pending {
   bool done = false;
 };
 
-RecordStore::RecordStore(std::string directory, UniqueFd lock)
+RecordStore::RecordStore(std::string directory, ProcessLock lock)
     : directory_(std::move(directory)), lock_(std::move(lock)) {}
 
 absl::StatusOr<std::unique_ptr<RecordStore>> RecordStore::Open(const std::string& directory) {
   RETURN_IF_ERROR(MakeDirectories(directory, 0700));
-  ASSIGN_OR_RETURN(UniqueFd lock, OpenAt(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY));
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return ErrnoStatus("flock", directory);
-    return absl::FailedPreconditionError(
-        absl::StrCat(directory, " is in use by another cluster-node; stop that one first"));
-  }
+  ASSIGN_OR_RETURN(ProcessLock lock, ProcessLock::Take(absl::StrCat(directory, "/lock")));
   std::unique_ptr<RecordStore> store(new RecordStore(directory, std::move(lock)));
   RETURN_IF_ERROR(store->Load());
   return store;
@@ -144,7 +138,7 @@ absl::Status RecordStore::Load() {
   }
   // The file itself must be there after a power loss, not only its content.
   if (::fsync(file_.get()) != 0) return ErrnoStatus("fsync", path);
-  if (::fsync(lock_.get()) != 0) return ErrnoStatus("fsync", directory_);
+  RETURN_IF_ERROR(SyncDirectory(directory_));
   HoldRoom();
   return absl::OkStatus();
 }
@@ -166,6 +160,7 @@ void RecordStore::Apply(const v1::NodeStateChange& change) {
   }
   for (const std::string& uid : change.erased()) pods_.erase(uid);
   if (change.has_node()) node_ = change.node();
+  if (change.has_services()) services_ = change.services();
 }
 
 std::map<std::string, v1::PodRecord> RecordStore::Pods() const {
@@ -176,6 +171,11 @@ std::map<std::string, v1::PodRecord> RecordStore::Pods() const {
 v1::NodeRecord RecordStore::Node() const {
   MutexLock lock(&mutex_);
   return node_;
+}
+
+v1::KnownServicesRecord RecordStore::Services() const {
+  MutexLock lock(&mutex_);
+  return services_;
 }
 
 // So that pods can be ended, which is written down first, on a disk that is full. Where the file
@@ -243,6 +243,7 @@ void RecordStore::WriteQueue() {
     *everything.add_assignments() = AssignmentOf(record);
   }
   *everything.mutable_node() = node_;
+  *everything.mutable_services() = services_;
   mutex_.Unlock();
   const absl::Status rewritten = Rewrite(everything);
   // A rewrite that fails leaves the old file, which is whole; it is tried again when it has grown.

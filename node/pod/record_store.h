@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 
 #include "base/mutex.h"
+#include "base/process_lock.h"
 #include "base/unique_handle.h"
 #include "cluster/v1/node_state.pb.h"
 
@@ -26,12 +27,14 @@ v1::AssignmentRecord AssignmentOf(const v1::PodRecord& record);
 // Thread-safe; concurrent commits share one fsync.
 class RecordStore {
  public:
-  // Makes `directory` when missing.
+  // Makes `directory` when missing. FailedPrecondition: another agent works in it (see
+  // base/process_lock.h).
   static absl::StatusOr<std::unique_ptr<RecordStore>> Open(const std::string& directory);
 
   // What is stored. By uid.
   std::map<std::string, v1::PodRecord> Pods() const;
   v1::NodeRecord Node() const;
+  v1::KnownServicesRecord Services() const;
 
   // All of it durable, or an error and nothing of it counts. ResourceExhausted: the disk is full.
   absl::Status Commit(v1::NodeStateChange change);
@@ -40,7 +43,7 @@ class RecordStore {
 
  private:
   struct Pending;
-  RecordStore(std::string directory, UniqueFd lock);
+  RecordStore(std::string directory, ProcessLock lock);
 
   absl::Status Load();
   void Apply(const v1::NodeStateChange& change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -51,7 +54,7 @@ class RecordStore {
   void HoldRoom();
 
   const std::string directory_;
-  const UniqueFd lock_;  // of the directory: one agent at a time
+  const ProcessLock lock_;  // of the directory: one agent at a time
 
   // Used by the one thread that writes at a time.
   UniqueFd file_;
@@ -64,6 +67,7 @@ class RecordStore {
   CondVar written_;
   std::map<std::string, v1::PodRecord> pods_ ABSL_GUARDED_BY(mutex_);
   v1::NodeRecord node_ ABSL_GUARDED_BY(mutex_);
+  v1::KnownServicesRecord services_ ABSL_GUARDED_BY(mutex_);
   std::vector<Pending*> queue_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -65,7 +65,8 @@ TEST_F(JournalTest, SecondAgentIsKeptOut) {
   auto journal = Open();
   const auto second = Journal::Open(path_);
   EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr("another agent holds"));
+  EXPECT_THAT(std::string(second.status().message()),
+              HasSubstr(absl::StrCat(path_, ".lock is held by process ", getpid())));
 }
 
 TEST_F(JournalTest, UnchangedRecordCostsNoWrite) {

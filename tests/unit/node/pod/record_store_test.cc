@@ -57,6 +57,25 @@ TEST_F(RecordStoreTest, WhatWasCommittedIsThereAfterARestart) {
   EXPECT_TRUE(store->Pods()["uid-web"].assigned());
 }
 
+TEST_F(RecordStoreTest, ServicesStayUntilTheyAreSaidToBeOthers) {
+  {
+    auto store = Open();
+    v1::NodeStateChange change;
+    change.mutable_services()->add_services()->set_name("redis");
+    ASSERT_TRUE(store->Commit(change).ok());
+    v1::NodeStateChange other = Add("web");
+    other.mutable_node()->set_term(7);
+    ASSERT_TRUE(store->Commit(other).ok());
+  }
+  auto store = Open();
+  ASSERT_EQ(store->Services().services_size(), 1);
+  EXPECT_EQ(store->Services().services(0).name(), "redis");
+  v1::NodeStateChange none;
+  none.mutable_services();
+  ASSERT_TRUE(store->Commit(none).ok());
+  EXPECT_EQ(store->Services().services_size(), 0);
+}
+
 TEST_F(RecordStoreTest, TheTwoHalvesOfARecordDoNotOverwriteEachOther) {
   auto store = Open();
   ASSERT_TRUE(store->Commit(Add("web")).ok());
