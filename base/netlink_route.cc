@@ -94,6 +94,12 @@ void ParseLinkKind(absl::string_view value, Link& link) {
   });
 }
 
+// Left alone, the kernel makes a queue per possible cpu and then takes all but one out of use, for
+// which it waits, under RTNL, for grace periods of RCU.
+void PutOneQueue(Message& message) {
+  message.PutU32(IFLA_NUM_TX_QUEUES, 1).PutU32(IFLA_NUM_RX_QUEUES, 1);
+}
+
 }  // namespace
 
 Message CreateBridge(const std::string& name, const Mac& mac) {
@@ -111,9 +117,11 @@ Message CreateVeth(const Veth& veth) {
   if (veth.mac.has_value()) message.Put(IFLA_ADDRESS, BytesOf(*veth.mac));
   if (veth.mtu != 0) message.PutU32(IFLA_MTU, veth.mtu);
   if (veth.master != 0) message.PutU32(IFLA_MASTER, static_cast<uint32_t>(veth.master));
+  PutOneQueue(message);
   message.Begin(IFLA_LINKINFO).PutString(IFLA_INFO_KIND, "veth").Begin(IFLA_INFO_DATA);
   message.Begin(VETH_INFO_PEER).Fixed(LinkHeader(0, std::nullopt));
   message.PutString(IFLA_IFNAME, veth.peer_name);
+  PutOneQueue(message);
   if (veth.peer_mac.has_value()) message.Put(IFLA_ADDRESS, BytesOf(*veth.peer_mac));
   if (veth.mtu != 0) message.PutU32(IFLA_MTU, veth.mtu);
   if (veth.peer_netns_fd >= 0) {

@@ -23,6 +23,9 @@
 namespace cluster::node {
 namespace {
 
+// Milliseconds after which a notice of the kernel's has come for sure.
+constexpr int kNoticeDelay = 16;
+
 // Rounds of "list, kill each" before we say that a group does not become empty: a fork bomb that
 // outruns this many needs the freezer or cgroup.kill.
 constexpr int kKillRounds = 64;
@@ -240,6 +243,7 @@ absl::StatusOr<bool> CgroupGroup::Populated() const {
 absl::Status CgroupGroup::AwaitEmpty(absl::Duration timeout) const {
   const absl::Time deadline = absl::Now() + timeout;
   const Member* unified = Unified();
+  int look = 1;  // milliseconds
   UniqueFd events;
   if (unified != nullptr) {
     ASSIGN_OR_RETURN(events, OpenAt(unified->directory.get(), "cgroup.events", O_RDONLY));
@@ -262,10 +266,16 @@ absl::Status CgroupGroup::AwaitEmpty(absl::Duration timeout) const {
       process = OpenPidfd(pids.front());
       poller = pollfd{process.get(), POLLIN, 0};
     }
-    const int left = MillisecondsUntil(deadline);
+    int left = MillisecondsUntil(deadline);
     if (left == 0) {
       return absl::UnavailableError(absl::StrCat("cgroup ", path_, " still has processes after ",
                                                  absl::FormatDuration(timeout)));
+    }
+    // The kernel keeps two notices 10 ms apart (CGROUP_FILE_NOTIFY_MIN_INTV), so the end of what
+    // began or ended a moment ago is told late: until then we look ourselves.
+    if (events && look < kNoticeDelay) {
+      left = std::min(left, look);
+      look *= 2;
     }
     if (::poll(&poller, 1, left) < 0 && errno != EINTR) return ErrnoStatus("wait for", path_);
   }

@@ -11,6 +11,7 @@
 #include "absl/strings/strip.h"
 
 #include "base/file.h"
+#include "base/mountinfo.h"
 #include "base/status.h"
 
 namespace cluster::node {
@@ -19,26 +20,6 @@ namespace {
 constexpr absl::string_view kKnown[] = {"cpu",      "cpuacct",    "cpuset", "memory",  "pids",
                                         "freezer",  "devices",    "blkio",  "hugetlb", "net_cls",
                                         "net_prio", "perf_event", "rdma",   "misc"};
-
-// mountinfo writes space, tab, newline and backslash as three octal digits.
-std::string Unescape(absl::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    int value = 0;
-    bool octal = text[i] == '\\' && i + 3 < text.size();
-    for (size_t digit = 1; octal && digit <= 3; ++digit) {
-      octal = text[i + digit] >= '0' && text[i + digit] <= '7';
-      value = value * 8 + (text[i + digit] - '0');
-    }
-    if (octal) {
-      out.push_back(static_cast<char>(value));
-      i += 3;
-    } else {
-      out.push_back(text[i]);
-    }
-  }
-  return out;
-}
 
 struct Mount {
   std::string root;
@@ -55,8 +36,8 @@ bool ParseLine(absl::string_view line, Mount& mount) {
   if (dash - fields.begin() < 5 || fields.end() - dash < 4) return false;
   const absl::string_view type = dash[1];
   if (type != "cgroup" && type != "cgroup2") return false;
-  mount.root = Unescape(fields[3]);
-  mount.mount_point = Unescape(fields[4]);
+  mount.root = UnescapeMountInfo(fields[3]);
+  mount.mount_point = UnescapeMountInfo(fields[4]);
   mount.v2 = type == "cgroup2";
   for (absl::string_view option : absl::StrSplit(dash[3], ',')) {
     if (!mount.v2 && absl::ConsumePrefix(&option, "name=")) mount.name = std::string(option);

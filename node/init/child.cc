@@ -330,18 +330,40 @@ void TellBirth(int channel, pid_t pid, int pidfd) {
   SendDescriptor(channel, data, pidfd, "birth");
 }
 
+// The container does not wait for the end of what it needs no more: its copies of those
+// descriptors are never the last ones, the process that prepared it has them until the container
+// has closed its own (and with them `held`), and takes them along when it ends.
+[[noreturn]] void EndAfterContainerLetGo(const ContainerInputs& inputs, const int held[2]) {
+  // Nobody is to wait for these to be closed, either.
+  for (const int fd : {inputs.channel, inputs.stdin_fd, inputs.stdout_fd, inputs.stderr_fd}) {
+    if (fd >= 0) close(fd);
+  }
+  close(held[1]);
+  char byte;
+  while (read(held[0], &byte, 1) < 0 && errno == EINTR) {
+  }
+  _exit(0);
+}
+
 // CLONE_PARENT: cluster-init is the parent of this one, too, and reaps it.
 [[noreturn]] void CloneContainer(const ContainerInputs& inputs, const RootfsInputs& rootfs,
                                  const NodeMounts& mounts) {
   const uint32_t flags = inputs.launch->flags;
   const bool on_its_own = (flags & (kNodeProcesses | kSharedProcesses)) == 0;
+  int held[2];
+  if (pipe2(held, O_CLOEXEC) != 0) Fail(inputs.channel, "make", "a pipe", errno);
   int pidfd = -1;
-  const pid_t pid =
-      Clone3(CLONE_PARENT | CLONE_NEWNS | (on_its_own ? CLONE_NEWPID : 0), 0, &pidfd, -1);
-  if (pid == 0) BecomeContainer(inputs, rootfs, mounts);
+  const pid_t pid = Clone3(CLONE_PARENT | CLONE_NEWNS | (on_its_own ? CLONE_NEWPID : 0), 0, &pidfd,
+                           inputs.cgroup2);
+  if (pid == 0) {
+    CloseLayers(mounts);
+    close(held[0]);
+    close(held[1]);
+    BecomeContainer(inputs, rootfs, mounts);
+  }
   if (pid < 0) Fail(inputs.channel, "clone", "into the pod's namespaces", errno);
   TellBirth(inputs.channel, pid, pidfd);
-  _exit(0);
+  EndAfterContainerLetGo(inputs, held);
 }
 
 }  // namespace

@@ -24,6 +24,7 @@ struct ContainerInputs {
   int user_namespace;  // of the pod, or -1
   uint32_t first_id;   // what id 0 of it is on the node
   int pid_namespace;   // with kSharedProcesses
+  int cgroup2;         // what the container's own process is born into, or -1
   const int* volumes;  // of the plan's kVolume mounts, in their order
   size_t volume_count;
   int channel;   // with a terminal, the pty's master goes out here, with one byte kTerminalMark

@@ -140,12 +140,44 @@ void SendHeldGo(Container* container) {
   container->go_count = 0;
 }
 
+void ForgetUnclaimed(Pod* pod) {
+  while (UnclaimedEnd* gone = pod->unclaimed) {
+    pod->unclaimed = gone->next;
+    free(gone);
+  }
+}
+
+bool AnyAwaitsBirth(const Pod& pod) {
+  const Container* at = pod.containers;
+  while (at != nullptr && !at->awaits_birth) at = at->next;
+  return at != nullptr;
+}
+
+// Takes the end of `pid` from those which nobody has claimed. False: there is none.
+bool ClaimEnd(Pod* pod, pid_t pid, int* status) {
+  for (UnclaimedEnd** at = &pod->unclaimed; *at != nullptr; at = &(*at)->next) {
+    if ((*at)->pid != pid) continue;
+    UnclaimedEnd* found = *at;
+    *at = found->next;
+    *status = found->status;
+    free(found);
+    return true;
+  }
+  return false;
+}
+
 // From now on the process that was prepared is the container's.
 void Born(Container* container, const BirthNotice& notice, int pidfd) {
   container->awaits_birth = false;
   CloseFd(&container->pidfd);
   container->pid = notice.pid;
   container->pidfd = pidfd;
+  // Once it is reaped; the number alone may have been another's before.
+  const bool reaped = PidfdSendSignal(pidfd, 0) != 0 && errno == ESRCH;
+  container->born_ended = reaped;
+  if (reaped && !ClaimEnd(&pod_state, notice.pid, &container->born_status)) {
+    container->born_status = kExitCannotStart << 8;  // as wait(2) has it; there was no memory
+  }
   // Somebody wanted its end while it came to be.
   if (container->taken_back || pod_state.stopping) PidfdSendSignal(pidfd, SIGKILL);
   SendHeldGo(container);
@@ -153,8 +185,7 @@ void Born(Container* container, const BirthNotice& notice, int pidfd) {
 
 // Packets: a birth, with a terminal its master, a failure. End of file without a failure means
 // exec.
-void StartChannelReady(void* owner) {
-  Container* container = static_cast<Container*>(owner);
+void ReadStartChannel(Container* container) {
   while (container->channel >= 0) {
     union {
       ChildReport report;
@@ -179,9 +210,18 @@ void StartChannelReady(void* owner) {
     CloseFd(&container->channel);
     // Ended before it came to what it was to become, or while it waited for the go-ahead: nothing
     // of the image has run, and what is to be told is told when it is reaped.
-    const bool ran = !container->awaits_birth && !container->held && !container->taken_back;
+    const bool ran = !container->awaits_birth && !container->held && !container->taken_back &&
+                     !container->born_ended;
     if (!container->report_received && ran) Started(container);
   }
+}
+
+// May forget the container.
+void StartChannelReady(void* owner) {
+  Container* container = static_cast<Container*>(owner);
+  ReadStartChannel(container);
+  if (!container->born_ended || container->phase == Phase::kExited) return;
+  ContainerReaped(container, container->born_status, RealtimeNanoseconds());
 }
 
 bool ReadPlan(int fd, uint32_t size, Container* container) {
@@ -241,13 +281,16 @@ bool Spawn(Container* container, int cgroup2, int pid_namespace, const int* volu
                                  pod_state.user_namespace,
                                  pod_state.options.first_id,
                                  pid_namespace,
+                                 cgroup2,
                                  volumes,
                                  volume_count,
                                  channel[1],
                                  stdio[0],
                                  stdio[1],
                                  stdio[2]};
-    const pid_t pid = Clone3(CloneFlagsFor(inputs), SIGCHLD, &container->pidfd, cgroup2);
+    // What only prepares stays outside of the container's group, whose limits are not for it.
+    const int birthplace = HasSecondProcess(inputs) ? -1 : cgroup2;
+    const pid_t pid = Clone3(CloneFlagsFor(inputs), SIGCHLD, &container->pidfd, birthplace);
     if (pid == 0) {
       close(channel[0]);  // so that its end tells of ours
       RunContainer(inputs);
@@ -407,7 +450,7 @@ void LetGo(Pod* pod, Connection* from, WireReader* request, int* fds, size_t fd_
   container->held = false;
   const size_t count = fd_count - first;
   if (!container->awaits_birth) return SendGo(*container, fds + first, count);
-  // It could be over before its birth is told, and nobody would know whose end that was.
+  // Nothing of the image runs before its birth is told: one that ended until then has failed.
   container->go_fds = static_cast<int*>(malloc((count + 1) * sizeof(int)));
   if (container->go_fds == nullptr) {
     PidfdSendSignal(container->pidfd, SIGKILL);
@@ -427,7 +470,8 @@ void TakeBack(Container* container) {
 
 Container* FindProcess(Pod* pod, pid_t pid) {
   // What prepares a container may be reaped before its last word is read.
-  for (Container* at = pod->containers; at != nullptr; at = at->next) {
+  for (Container *at = pod->containers, *next; at != nullptr; at = next) {
+    next = at->next;
     if (at->awaits_birth) StartChannelReady(at);
   }
   for (Container* at = pod->containers; at != nullptr; at = at->next) {
@@ -436,17 +480,27 @@ Container* FindProcess(Pod* pod, pid_t pid) {
   return nullptr;
 }
 
+void KeepUnclaimed(Pod* pod, pid_t pid, int status) {
+  if (!AnyAwaitsBirth(*pod)) return ForgetUnclaimed(pod);
+  UnclaimedEnd* end = static_cast<UnclaimedEnd*>(malloc(sizeof(UnclaimedEnd)));
+  if (end == nullptr) return Complain("keep", "a child's end", ENOMEM);
+  *end = UnclaimedEnd{pod->unclaimed, pid, status};
+  pod->unclaimed = end;
+}
+
 // The process is gone and with it everything in its pid namespace (or, where it had none of its
 // own, everything in its cgroup), so the pipes hold all there will ever be. First the log, then the
 // durable record, then the word.
 void ContainerReaped(Container* container, int status, int64_t now) {
+  container->awaits_birth = false;
+  if (!AnyAwaitsBirth(pod_state)) ForgetUnclaimed(&pod_state);
   if (container->cgroup2 >= 0) EndRemains(*container);
   if (container->taken_back) {
     Forget(&pod_state, container);
     if (pod_state.stopping) FinishStopping(&pod_state);
     return;
   }
-  StartChannelReady(container);
+  ReadStartChannel(container);
   for (LogStream& stream : container->streams) EndStream(container, &stream);
   container->finished_ns = now;
   if (container->report_received) {

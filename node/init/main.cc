@@ -105,6 +105,7 @@ void Reap(pid_t pid, int status) {
   for (ExecSession* at = pod_state.execs; at != nullptr; at = at->next) {
     if (at->pid == pid) return ExecReaped(at, status);
   }
+  KeepUnclaimed(&pod_state, pid, status);
 }
 
 void ChildrenReady(void*) {

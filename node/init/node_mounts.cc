@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -28,12 +29,14 @@ class OverlayMaker {
   explicit OverlayMaker(const RootfsInputs& inputs)
       : inputs_(inputs), launch_(*inputs.launch), channel_(inputs.channel) {}
 
-  int Make();
+  // `kept` gets the layers that are not to be closed yet.
+  int Make(NodeMounts* kept);
 
  private:
   int OpenLayer(const char* path) const;
   void Open(OverlayParts* parts) const;
   void Close(const OverlayParts& parts) const;
+  void Keep(const OverlayParts& parts, NodeMounts* kept) const;
   int MountByDescriptors(const OverlayParts& parts) const;
   void AttachLayers(const OverlayParts& parts) const;
   int MountByNames(const OverlayParts& parts) const;
@@ -80,6 +83,16 @@ void OverlayMaker::Open(OverlayParts* parts) const {
 
 void OverlayMaker::Close(const OverlayParts& parts) const {
   for (size_t i = 0; i < launch_.layers.count; ++i) close(parts.layers[i]);
+  close(parts.upper);
+  close(parts.work);
+}
+
+void OverlayMaker::Keep(const OverlayParts& parts, NodeMounts* kept) const {
+  const size_t count = launch_.layers.count;
+  kept->layers = static_cast<int*>(malloc(count * sizeof(int)));
+  if (kept->layers == nullptr) return Close(parts);
+  memcpy(kept->layers, parts.layers, count * sizeof(int));
+  kept->layer_count = count;
   close(parts.upper);
   close(parts.work);
 }
@@ -163,7 +176,7 @@ int OverlayMaker::MountByNames(const OverlayParts& parts) const {
   return root;
 }
 
-int OverlayMaker::Make() {
+int OverlayMaker::Make(NodeMounts* kept) {
   if (launch_.layers.count == 0 || launch_.layers.count > kMaxLayers) {
     Fail(channel_, "the image has no layer, or more than 512", "", 0);
   }
@@ -172,7 +185,11 @@ int OverlayMaker::Make() {
   if ((launch_.flags & kLegacyOverlay) == 0) {
     Open(&parts);
     root = MountByDescriptors(parts);
-    Close(parts);
+    if (root >= 0 && inputs_.user_namespace >= 0) {
+      Keep(parts, kept);
+    } else {
+      Close(parts);
+    }
   }
   if (root >= 0) return root;
   LeaveSharedMounts();
@@ -251,9 +268,13 @@ int MakeMount(const MountStep& mount, const RootfsInputs& inputs) {
   return tree;
 }
 
+void CloseLayers(const NodeMounts& mounts) {
+  for (size_t i = 0; i < mounts.layer_count; ++i) close(mounts.layers[i]);
+}
+
 void MakeNodeMounts(const RootfsInputs& inputs, NodeMounts* out) {
   const Launch& launch = *inputs.launch;
-  out->root = OverlayMaker(inputs).Make();
+  out->root = OverlayMaker(inputs).Make(out);
   out->steps = static_cast<int*>(calloc(launch.mount_count + 1, sizeof(int)));
   if (out->steps == nullptr) Fail(inputs.channel, "allocate", "mounts", ENOMEM);
   size_t volumes = 0;

@@ -10,21 +10,13 @@
 #include "node/init/child_report.h"
 #include "node/init/launch.h"
 #include "node/init/log_pump.h"
+#include "node/init/poll.h"
 #include "node/init/wire.h"
 
 namespace cluster::init {
 
 constexpr size_t kMaxContainers = 64;   // of one pod
 constexpr size_t kMaxConnections = 64;  // agents' sockets at one time
-
-constexpr uint32_t kReadable = 1;  // EPOLLIN
-constexpr uint32_t kWritable = 4;  // EPOLLOUT
-
-// What epoll calls when a descriptor is ready.
-struct Watch {
-  void (*ready)(void* owner) = nullptr;
-  void* owner = nullptr;
-};
 
 // One client. Holds at most one running command (kExec); closing the connection ends it.
 struct Connection {
@@ -81,6 +73,8 @@ struct Container {
   bool held = false;              // waits for kGo
   int* go_fds = nullptr;          // a go-ahead that came before its birth was told
   size_t go_count = 0;
+  bool born_ended = false;  // its process was reaped before its birth was told
+  int born_status = 0;
   bool taken_back = false;  // its starter left before kGo: no trace of it stays
 };
 
@@ -137,6 +131,13 @@ struct PodOptions {
   bool node_ipc = false;
 };
 
+// A child's end, while it may be the one of a container whose birth is not told yet.
+struct UnclaimedEnd {
+  UnclaimedEnd* next = nullptr;
+  pid_t pid = 0;
+  int status = 0;
+};
+
 struct Pod {
   PodOptions options;
   int epoll = -1;
@@ -149,6 +150,7 @@ struct Pod {
   int shm = -1;  // detached tmpfs; -1 = what is mounted on /dev/shm
   Container* containers = nullptr;
   ExecSession* execs = nullptr;
+  UnclaimedEnd* unclaimed = nullptr;  // newest first
   Kept* kept = nullptr;
   Connection* connections = nullptr;
   Connection* stopper = nullptr;  // asked for kShutdown
@@ -162,13 +164,6 @@ struct Pod {
   Watch fence_watch;
 };
 
-// poll.cc
-void WatchFd(Pod* pod, int fd, Watch* watch, uint32_t events = kReadable);
-void UnwatchFd(int fd);
-void CloseFd(int* fd);  // also takes it out of epoll
-[[noreturn]] void RunLoop(Pod* pod);
-void Complain(const char* what, const char* object, int error);
-
 // container.cc. Takes over the descriptors; answers now or when the start's outcome is known.
 void StartContainer(Pod* pod, Connection* from, WireReader* request, int* fds, size_t fd_count);
 void LetGo(Pod* pod, Connection* from, WireReader* request, int* fds, size_t fd_count);
@@ -179,6 +174,9 @@ Container* FindRunning(Pod* pod, const char* name);
 void ContainerReaped(Container* container, int status, int64_t now);
 // The container whose process `pid` is; null also when it was one that had prepared another.
 Container* FindProcess(Pod* pod, pid_t pid);
+// The end of a child that is nobody's: kept while a container's birth is awaited, as it may have
+// been that container's.
+void KeepUnclaimed(Pod* pod, pid_t pid, int status);
 void StopAll(Pod* pod);
 void FinishStopping(Pod* pod);  // ends the process once nothing runs
 

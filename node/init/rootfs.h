@@ -39,10 +39,15 @@ constexpr size_t kMaxLayers = 512;
 struct NodeMounts {
   int root = -1;         // the overlay
   int* steps = nullptr;  // one per mount of the plan, -1 = made in the container's namespaces
+  // Idmapped mounts of the layers, which the overlay needs no more. To close the last descriptor of
+  // a mount that is attached nowhere waits for a grace period of RCU, each for its own.
+  int* layers = nullptr;
+  size_t layer_count = 0;
 };
 
 // First half (node_mounts.cc). Everything in `out` is detached. Fails with Fail().
 void MakeNodeMounts(const RootfsInputs& inputs, NodeMounts* out);
+void CloseLayers(const NodeMounts& mounts);
 
 // Second half: the caller is in mount, pid, net and ipc namespaces of the container's, as their
 // root. Returns with the working directory at the new "/", the old root gone. Fails with Fail().

@@ -30,24 +30,27 @@ absl::StatusOr<std::string> RealDirectory(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<Bundle> LoadBundle(const std::string& path) {
+absl::StatusOr<Bundle> LoadBundle(const std::string& path, const std::string& config_file) {
   Bundle bundle;
   ASSIGN_OR_RETURN(bundle.path, RealDirectory(path.empty() ? "." : path));
-  ASSIGN_OR_RETURN(bundle.config_text, ReadFile(absl::StrCat(bundle.path, "/config.json")));
+  const bool absolute = absl::StartsWith(config_file, "/");
+  ASSIGN_OR_RETURN(bundle.config_text,
+                   ReadFile(absolute ? config_file : absl::StrCat(bundle.path, "/", config_file)));
   auto config = ReadConfig(bundle.config_text);
-  if (!config.ok()) return Annotate(config.status(), "config.json");
+  if (!config.ok()) return Annotate(config.status(), config_file);
   bundle.config = *std::move(config);
   if (!bundle.config.process) {
-    return absl::InvalidArgumentError("config.json: process: is required");
+    return absl::InvalidArgumentError(absl::StrCat(config_file, ": process: is required"));
   }
   const std::string& root = bundle.config.root_path;
   ASSIGN_OR_RETURN(
       bundle.rootfs,
       RealDirectory(absl::StartsWith(root, "/") ? root : absl::StrCat(bundle.path, "/", root)));
   if (bundle.rootfs == "/") {
-    return absl::InvalidArgumentError("config.json: root.path: must not be the machine's own root");
+    return absl::InvalidArgumentError(
+        absl::StrCat(config_file, ": root.path: must not be the machine's own root"));
   }
-  RETURN_IF_ERROR(Annotate(CheckMachine(bundle.config), "config.json"));
+  RETURN_IF_ERROR(Annotate(CheckMachine(bundle.config), config_file));
   return bundle;
 }
 

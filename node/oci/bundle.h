@@ -16,9 +16,9 @@ struct Bundle {
   Config config;
 };
 
-// NotFound: no such bundle, no config.json or no root file system in it. InvalidArgument: a flaw in
-// config.json, or no process in it.
-absl::StatusOr<Bundle> LoadBundle(const std::string& path);
+// `config` is looked up from the bundle. NotFound: no such bundle, no configuration or no root file
+// system in it. InvalidArgument: a flaw in the configuration, or no process in it.
+absl::StatusOr<Bundle> LoadBundle(const std::string& path, const std::string& config);
 
 // FailedPrecondition: config.json asks for what this machine's kernel does not have (a security
 // module, resource control of the processor).

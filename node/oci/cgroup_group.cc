@@ -179,9 +179,14 @@ absl::StatusOr<std::vector<UniqueFd>> Group::OpenTasks() const {
   return tasks;
 }
 
+absl::StatusOr<UniqueFd> Group::OpenTasksOf(absl::string_view controller) const {
+  return OpenAt(PlaceOf(controller, false)->directory.get(), "tasks", O_WRONLY);
+}
+
 absl::StatusOr<node::CgroupGroup> Group::AsNodeGroup() const {
   std::vector<node::CgroupGroup::Member> members;
   for (const Place& place : places_) {
+    if (!place.directory) continue;
     UniqueFd directory(::fcntl(place.directory.get(), F_DUPFD_CLOEXEC, 3));
     if (!directory) return ErrnoStatus("duplicate descriptor of cgroup", path_);
     members.push_back({place.v2, place.controllers, std::move(directory)});
@@ -235,8 +240,10 @@ absl::Status Group::Walk(Place* place, const std::vector<std::string>& enabled) 
     }
     if (i + 1 < parts.size()) continue;
     place->directory = std::move(at);
-    if (!fresh) RETURN_IF_ERROR(RefuseOccupied(*place));
-    break;
+    const absl::Status free = fresh ? absl::OkStatus() : RefuseOccupied(*place);
+    // Somebody else's: the failed start's end must not kill, thaw or remove anything of it.
+    if (!free.ok()) place->directory.reset();
+    return free;
   }
   return absl::OkStatus();
 }
@@ -253,7 +260,7 @@ absl::Status Group::RefuseOccupied(const Place& place) const {
   const auto state = ReadFileAt(directory, place.v2 ? "cgroup.freeze" : "freezer.state");
   if (!state.ok() || *state == "0\n" || *state == "THAWED\n") return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat("cgroup ", path_, " exists and is frozen: thaw or remove it first"));
+      absl::StrCat("container's cgroup unexpectedly frozen: ", path_, ": thaw or remove it first"));
 }
 
 void Group::TakeBack() {
@@ -360,6 +367,22 @@ absl::Status Group::Thaw() const {
   if (place == nullptr) return absl::FailedPreconditionError("no cgroup can freeze here");
   return place->v2 ? WriteControlAt(place->directory.get(), "cgroup.freeze", "0")
                    : WriteControlAt(place->directory.get(), "freezer.state", "THAWED");
+}
+
+absl::Status Group::Reclaim(int pid) const {
+  const Place* place = PlaceOf("freezer", false);
+  if (place == nullptr) return absl::OkStatus();
+  const auto groups = ReadFile(absl::StrCat("/proc/", pid, "/cgroup"));
+  if (absl::IsNotFound(groups.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(groups.status());
+  for (const absl::string_view line : absl::StrSplit(*groups, '\n', absl::SkipEmpty())) {
+    const std::vector<absl::string_view> parts = absl::StrSplit(line, absl::MaxSplits(':', 2));
+    if (parts.size() != 3 || parts[1] != "freezer") continue;
+    const bool ours = parts[2] == path_ || absl::StartsWith(parts[2], path_ + "/");
+    if (ours) return absl::OkStatus();
+    return WriteControlAt(place->directory.get(), "cgroup.procs", absl::StrCat(pid));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Group::Kill() const {

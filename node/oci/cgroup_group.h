@@ -51,6 +51,9 @@ class Group {
   int unified_fd() const;
   // One O_WRONLY descriptor per v1 hierarchy: a single-threaded process writes "0" to each.
   absl::StatusOr<std::vector<UniqueFd>> OpenTasks() const;
+  // The one of the v1 hierarchy that holds the controller, which must be there (HasV1).
+  absl::StatusOr<UniqueFd> OpenTasksOf(absl::string_view controller) const;
+  bool HasV1(absl::string_view controller) const { return PlaceOf(controller, false) != nullptr; }
   // Descriptor of the directory of a controller, whichever version; -1 = none.
   int DirectoryOf(absl::string_view controller, bool* v2) const;
 
@@ -58,6 +61,10 @@ class Group {
   absl::Status Freeze() const;
   absl::Status Thaw() const;
   absl::StatusOr<bool> Frozen() const;
+
+  // Takes a process back that somebody moved to another group of the v1 freezer: where that one is
+  // frozen, it would not even die.
+  absl::Status Reclaim(int pid) const;
 
   // Every process of it and of the groups below at once.
   absl::Status Kill() const;

@@ -81,7 +81,9 @@ class Child {
     if (linux_.HasNew(CLONE_NEWUSER)) {
       RETURN_IF_ERROR(inputs_.channel.Expect(Packet::kMapped).status());
     }
-    if (::setgroups(0, nullptr) != 0 && errno != EPERM) return ErrnoStatus("setgroups");
+    if (!process_.user.keeps_groups && ::setgroups(0, nullptr) != 0 && errno != EPERM) {
+      return ErrnoStatus("setgroups");
+    }
     if (::syscall(SYS_setresgid, 0, 0, 0) != 0) return ErrnoStatus("setresgid", "0");
     if (::syscall(SYS_setresuid, 0, 0, 0) != 0) return ErrnoStatus("setresuid", "0");
     // The change of ids set it to what fs.suid_dumpable says.
@@ -185,7 +187,7 @@ class Child {
   absl::Status Prepare() {
     ASSIGN_OR_RETURN(const UniqueFd root, OpenAt(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
     env_ = CompleteEnvironment(root.get(), process_);
-    if (inputs_.preserved_fds > 0 && std::getenv("LISTEN_FDS") != nullptr) {
+    if (std::getenv("LISTEN_FDS") != nullptr) {
       env_.push_back(absl::StrCat("LISTEN_FDS=", std::getenv("LISTEN_FDS")));
       env_.push_back(absl::StrCat("LISTEN_PID=", ::getpid()));
     }

@@ -51,7 +51,8 @@ void ReadHook(const Field& field, Hook* out) {
     field["path"].Fail("must be absolute");
   }
   field["args"].Get(&out->args);
-  field["env"].Get(&out->env);
+  std::vector<std::string> env;
+  if (field["env"].Get(&env)) out->env = std::move(env);
   if (field["timeout"].Get(&out->timeout_seconds) && out->timeout_seconds <= 0) {
     field["timeout"].Fail("must be greater than 0");
   }
@@ -86,6 +87,10 @@ void ReadAll(const Field& root, Config* out) {
     if (name.empty()) value.Fail("an annotation needs a name");
     value.Get(&out->annotations[name]);
   });
+  const auto keeps = out->annotations.find("run.oci.keep_original_groups");
+  if (out->process && keeps != out->annotations.end() && keeps->second == "1") {
+    out->process->user.keeps_groups = true;
+  }
   ReadLinuxField(root["linux"], &out->linux_);
 }
 

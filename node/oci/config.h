@@ -29,6 +29,8 @@ struct User {
   uint32_t gid = 0;
   std::optional<uint32_t> umask;
   std::vector<uint32_t> additional_gids;
+  // Those of the caller instead (podman's --group-add keep-groups, which says so by an annotation).
+  bool keeps_groups = false;
 };
 
 // Bit N = capability N. Absent: the process keeps none (capabilities(7)).
@@ -98,8 +100,8 @@ struct Mount {
 struct Hook {
   std::string path;  // absolute
   std::vector<std::string> args;
-  std::vector<std::string> env;
-  int timeout_seconds = 0;  // 0 = none
+  std::optional<std::vector<std::string>> env;  // absent: the runtime's own
+  int timeout_seconds = 0;                      // 0 = none
 };
 
 struct Hooks {

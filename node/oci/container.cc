@@ -123,6 +123,8 @@ absl::Status Container::Kill(int signal, bool all) {
     RETURN_IF_ERROR(group_->Kill());
     return absl::OkStatus();
   }
+  // None is all of them, too.
+  if (all && status_ == Status::kStopped) return absl::OkStatus();
   RETURN_IF_ERROR(Require({Status::kCreated, Status::kRunning, Status::kPaused}, "kill"));
   if (all) {
     ASSIGN_OR_RETURN(const std::vector<int> pids, group_->Processes());
@@ -159,6 +161,7 @@ absl::Status Container::Delete(bool force, Log* log) {
   }
   if (process_) {
     init::PidfdSendSignal(process_.get(), SIGKILL);
+    RETURN_IF_ERROR(group_->Reclaim(state_.pid));
     // Frozen processes of a v1 hierarchy die only once they are thawed; Kill sees to it.
     RETURN_IF_ERROR(group_->Kill());
     if (!AwaitEnd(process_.get(), kEndMilliseconds)) {

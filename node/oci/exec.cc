@@ -19,7 +19,6 @@
 #include "node/oci/identity.h"
 #include "node/oci/names.h"
 #include "node/oci/namespaces.h"
-#include "node/oci/paths.h"
 #include "node/oci/seccomp.h"
 #include "node/oci/signals.h"
 #include "node/oci/supervise.h"
@@ -162,12 +161,14 @@ class ExecSession {
     if (!options_.console_socket.empty()) {
       ASSIGN_OR_RETURN(inside.console, ConnectConsole(options_.console_socket));
     }
-    ASSIGN_OR_RETURN(const Group group, FindGroup());
-    ASSIGN_OR_RETURN(const std::vector<UniqueFd> tasks, group.OpenTasks());
+    ASSIGN_OR_RETURN(
+        const ProcessGroups groups,
+        ProcessGroups::Open(&container_.layout(), container_.state().cgroup, options_.sub_groups));
+    ASSIGN_OR_RETURN(const std::vector<UniqueFd> tasks, groups.OpenTasks());
     plan.enter = [&] { return Enter(inside, tasks, flags); };
     ASSIGN_OR_RETURN(auto channel, Channel::MakePair());
     inside.channel = std::move(channel.second);
-    ASSIGN_OR_RETURN(clone_, CloneInto(plan, group.unified_fd(), [&] {
+    ASSIGN_OR_RETURN(clone_, CloneInto(plan, groups.unified_fd(), [&] {
                        channel.first.Close();
                        const absl::Status failed = Become(&inside);
                        (void)inside.channel.Send(Packet::kFailed, failed.message());
@@ -175,17 +176,6 @@ class ExecSession {
                      }));
     channel_ = std::move(channel.first);
     return absl::OkStatus();
-  }
-
-  absl::StatusOr<Group> FindGroup() {
-    if (options_.sub_cgroup.empty()) {
-      return Group::Open(&container_.layout(), container_.state().cgroup);
-    }
-    const std::string path =
-        absl::StrCat(container_.state().cgroup, CleanPath(options_.sub_cgroup));
-    ASSIGN_OR_RETURN(Group group, Group::Open(&container_.layout(), path));
-    if (!group.empty()) return group;
-    return absl::NotFoundError(absl::StrCat("--cgroup ", options_.sub_cgroup, ": no such cgroup"));
   }
 
   // In the process that joins, with all our rights. Single-threaded: see child.cc.
@@ -249,11 +239,12 @@ absl::StatusOr<int> ClaimFds(int64_t asked) {
     return absl::InvalidArgumentError(
         absl::StrCat("--preserve-fds must be from 0 to ", kMaxPreserved));
   }
-  const int count = static_cast<int>(asked) + listening;
+  int count = static_cast<int>(asked) + listening;
+  while (count > 0 && ::fcntl(2 + count, F_GETFD) < 0) --count;
+  // What we open ourselves must not take the place of one that is not there.
   for (int fd = 3; fd < 3 + count; ++fd) {
-    if (::fcntl(fd, F_GETFD) < 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--preserve-fds ", count, ": descriptor ", fd, " is not open"));
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_PATH | O_CLOEXEC) != fd) {
+      return ErrnoStatus("open", "/dev/null");
     }
   }
   // Nothing else of the caller's may reach the container, nor be held open by one that waits for
@@ -278,7 +269,11 @@ absl::StatusOr<int> Exec(Container* container, const Config& config, const Proce
                          const ExecOptions& options, Log* log) {
   const Status status = container->status();
   if (status == Status::kPaused && options.ignore_paused) {
-    log->Warn("the container is paused: the process runs once it is resumed");
+    log->Debug("the container is paused: the process runs once it is resumed");
+  } else if (status == Status::kPaused) {
+    return absl::FailedPreconditionError(absl::StrCat("cannot exec in a paused container (",
+                                                      container->state().id,
+                                                      "): resume it, or --ignore-paused"));
   } else if (status != Status::kRunning && status != Status::kCreated) {
     return absl::FailedPreconditionError(absl::StrCat(
         "cannot exec in container ", container->state().id, ": it is ", StatusName(status)));

@@ -9,14 +9,15 @@
 #include "node/oci/config.h"
 #include "node/oci/container.h"
 #include "node/oci/log.h"
+#include "node/oci/sub_groups.h"
 
 namespace cluster::oci {
 
 struct ExecOptions {
   std::string pid_file;
   std::string console_socket;
-  std::string sub_cgroup;  // below the container's own
-  int preserved_fds = 0;   // as ClaimFds counted them
+  SubGroupPaths sub_groups;  // below the container's own
+  int preserved_fds = 0;     // as ClaimFds counted them
   bool detach = false;
   bool ignore_paused = false;
 };
@@ -28,8 +29,8 @@ absl::StatusOr<int> Exec(Container* container, const Config& config, const Proce
                          const ExecOptions& options, Log* log);
 
 // How many descriptors from 3 on the container gets: `asked` of them, and those that a
-// socket-activating caller announced (sd_listen_fds(3)). InvalidArgument: one is not open. All
-// above are closed, so it must come before anything of ours is opened.
+// socket-activating caller announced (sd_listen_fds(3)); those that are not open are passed over.
+// All above are closed, so it must come before anything of ours is opened.
 absl::StatusOr<int> ClaimFds(int64_t asked);
 
 absl::Status WritePidFile(const std::string& path, int pid);

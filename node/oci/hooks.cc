@@ -40,8 +40,8 @@ std::vector<char*> Pointers(const std::vector<std::string>& texts) {
   std::vector<std::string> arguments = hook.args;
   if (arguments.empty()) arguments.push_back(hook.path);
   const std::vector<char*> argv = Pointers(arguments);
-  const std::vector<char*> env = Pointers(hook.env);
-  ::execve(hook.path.c_str(), argv.data(), env.data());
+  const std::vector<char*> env = hook.env ? Pointers(*hook.env) : std::vector<char*>();
+  ::execve(hook.path.c_str(), argv.data(), hook.env.has_value() ? env.data() : environ);
   const std::string complaint = absl::StrCat(ErrnoStatus("exec", hook.path).message(), "\n");
   (void)!::write(2, complaint.data(), complaint.size());
   _exit(127);

@@ -132,7 +132,9 @@ class CapabilitySets {
 
 absl::Status BecomeUser(const User& user) {
   const std::vector<gid_t> groups(user.additional_gids.begin(), user.additional_gids.end());
-  if (::setgroups(groups.size(), groups.data()) != 0) return ErrnoStatus("setgroups");
+  if (!user.keeps_groups && ::setgroups(groups.size(), groups.data()) != 0) {
+    return ErrnoStatus("setgroups");
+  }
   if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return ErrnoStatus("keep", "capabilities");
   if (::syscall(SYS_setresgid, user.gid, user.gid, user.gid) != 0) {
     return ErrnoStatus("setresgid", absl::StrCat(user.gid));

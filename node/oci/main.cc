@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 #include "base/file.h"
 #include "base/status.h"
@@ -21,7 +22,7 @@
 namespace cluster::oci {
 namespace {
 
-constexpr int kExitRefused = 1;
+constexpr int kExitRefused = 1;  // by what is not a command
 constexpr int kExitUsage = 2;
 constexpr char kVersion[] = "0.1.0";
 constexpr char kDefaultRoot[] = "/run/cluster-oci";
@@ -95,6 +96,10 @@ absl::Status SetUp(const Arguments& globals, Call* call, Log* log) {
 }
 
 absl::Status Claim(Call* call) {
+  // A shell's <(...) is a descriptor that is about to be closed.
+  if (call->arguments.Has("process")) {
+    ASSIGN_OR_RETURN(call->process_text, ReadInput(call->arguments.Text("process")));
+  }
   ASSIGN_OR_RETURN(const int64_t preserved, call->arguments.Number("preserve-fds", 0));
   ASSIGN_OR_RETURN(call->preserved_fds, ClaimFds(preserved));
   return absl::OkStatus();
@@ -121,11 +126,12 @@ int RunCommand(const Command& command, const Arguments& globals,
     const absl::Status claimed = command.enters ? Claim(&call) : absl::OkStatus();
     RETURN_IF_ERROR(SetUp(globals, &call, &log));
     RETURN_IF_ERROR(claimed);
+    log.Debug(absl::StrCat(command.name, " ", absl::StrJoin(words, " ")));
     return command.run(call);
   }();
   if (code.ok()) return *code;
   log.Error(code.status().message());
-  return kExitRefused;
+  return command.exit_refused;
 }
 
 int Main(int argc, char** argv) {

@@ -8,10 +8,15 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 
+#include "base/file.h"
+#include "base/mountinfo.h"
 #include "base/status.h"
 #include "node/init/sys.h"
 #include "node/oci/cgroup_mount.h"
@@ -96,9 +101,13 @@ absl::Status RootBuilder::Build() {
       return Annotate(made, absl::StrCat("mounts of ", config_.mounts[i].destination));
     }
   }
-  if (!MakesOwnDevices()) return absl::OkStatus();
-  RETURN_IF_ERROR(MakeDevices());
-  return MakeLinks();
+  if (MakesOwnDevices()) {
+    RETURN_IF_ERROR(MakeDevices());
+    RETURN_IF_ERROR(MakeLinks());
+  }
+  // While a root that will be read-only can be written to. Whoever starts there hears why he can't.
+  (void)MakeDirectoryIn(root_, config_.process->cwd, Links::kFollow);
+  return absl::OkStatus();
 }
 
 absl::Status RootBuilder::MakeMount(const Mount& mount, MountSource* source) {
@@ -238,7 +247,39 @@ absl::Status RootBuilder::MakeSymlink(const std::string& path, const std::string
 
 // pivot_root(2), "pivot_root(".", ".")": the old root ends up on top of the new one and is taken
 // away.
+// With a chroot alone the machine's mounts stay, if out of reach. But as long as a whole procfs or
+// sysfs is among them, the kernel lets a container mount another with nothing masked in it
+// (mount_too_revealing() in fs/namespace.c).
+absl::Status RootBuilder::HideSystemMounts() const {
+  ASSIGN_OR_RETURN(const std::string mounts,
+                   ReadFileAt(inputs_.sources->proc.get(), "self/mountinfo"));
+  std::vector<absl::string_view> lines = absl::StrSplit(mounts, '\n', absl::SkipEmpty());
+  // What lies upon others first.
+  std::reverse(lines.begin(), lines.end());
+  for (const absl::string_view line : lines) {
+    const std::vector<absl::string_view> halves = absl::StrSplit(line, absl::MaxSplits(" - ", 1));
+    const std::vector<absl::string_view> words = absl::StrSplit(halves[0], ' ');
+    const bool system = halves.size() == 2 && (absl::StartsWith(halves[1], "proc ") ||
+                                               absl::StartsWith(halves[1], "sysfs "));
+    if (!system || words.size() < 5) continue;
+    // Looked up from the old root: the container's own are not found here.
+    const std::string path = UnescapeMountInfo(words[4]);
+    if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) continue;
+    struct statfs fs {};
+    if (::statfs(path.c_str(), &fs) != 0 ||
+        (fs.f_type != PROC_SUPER_MAGIC && fs.f_type != SYSFS_MAGIC)) {
+      continue;
+    }
+    // A user namespace may not take it away.
+    if (::mount("tmpfs", path.c_str(), "tmpfs", MS_RDONLY, nullptr) != 0) {
+      return ErrnoStatus("hide the machine's", path);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RootBuilder::Enter() {
+  if (inputs_.no_pivot) RETURN_IF_ERROR(HideSystemMounts());
   if (::fchdir(root_) != 0) return ErrnoStatus("fchdir", "the root file system");
   if (inputs_.no_pivot) {
     if (::chroot(".") != 0) return ErrnoStatus("chroot", "the root file system");

@@ -57,6 +57,7 @@ class RootBuilder {
   bool MakesOwnDevices() const;
   absl::Status MaskPath(const std::string& path);
   absl::Status ProtectPath(const std::string& path);
+  absl::Status HideSystemMounts() const;
 
   const RootInputs& inputs_;
   const Config& config_;

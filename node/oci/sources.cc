@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -97,13 +98,74 @@ class Opener {
         absl::StrCat(path, " of this machine is not the device ", major, ":", minor));
   }
 
+  // Those that the bundle lists are made on a file system of the machine's own, as they belong to
+  // whom it says; the usual ones are the machine's.
   absl::Status OpenDevices(HostSources* sources) {
+    UniqueFd made;
     for (const Device& device : DevicesOf(config_)) {
       if (device.type == S_IFIFO) continue;
-      ASSIGN_OR_RETURN(sources->devices[device.path],
-                       OpenDevice(device.path, device.type, device.major, device.minor));
+      const bool listed =
+          std::any_of(config_.linux_.devices.begin(), config_.linux_.devices.end(),
+                      [&device](const Device& one) { return one.path == device.path; });
+      const bool made_here = listed && config_.linux_.HasNew(CLONE_NEWUSER);
+      if (made_here) {
+        if (!made) {
+          ASSIGN_OR_RETURN(made, MakeDeviceFilesystem());
+        }
+        ASSIGN_OR_RETURN(UniqueFd tree, MakeDeviceFor(device, made.get()));
+        if (tree) {
+          sources->devices[device.path] = std::move(tree);
+          continue;
+        }
+      }
+      absl::StatusOr<UniqueFd> tree =
+          OpenDevice(device.path, device.type, device.major, device.minor);
+      if (!tree.ok() && made_here) {
+        return Annotate(tree.status(),
+                        "linux.devices: before Linux 6.15 a container with a user namespace of its "
+                        "own gets only devices that the machine has itself");
+      }
+      if (!tree.ok()) return tree.status();
+      sources->devices[device.path] = *std::move(tree);
     }
     return absl::OkStatus();
+  }
+
+  static absl::StatusOr<UniqueFd> MakeDeviceFilesystem() {
+    const UniqueFd fs(::fsopen("tmpfs", FSOPEN_CLOEXEC));
+    if (!fs || ::fsconfig(fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
+      return ErrnoStatus("make", "a file system for devices");
+    }
+    UniqueFd made(::fsmount(fs.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+    if (!made) return ErrnoStatus("mount", "a file system for devices");
+    return made;
+  }
+
+  // No descriptor where the kernel clones no mount that is attached nowhere (before 6.15).
+  absl::StatusOr<UniqueFd> MakeDeviceFor(const Device& device, int directory) {
+    const std::string name = absl::StrCat(++made_devices_);
+    const auto uid = IdOutside(config_.linux_.uid_mappings, device.uid);
+    const auto gid = IdOutside(config_.linux_.gid_mappings, device.gid);
+    if (!uid.has_value() || !gid.has_value()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "linux.devices: ", device.path, ": its owner has no id outside of the container"));
+    }
+    if (::mknodat(directory, name.c_str(), device.type, makedev(device.major, device.minor)) != 0 ||
+        ::fchmodat(directory, name.c_str(), device.mode, 0) != 0 ||
+        ::fchownat(directory, name.c_str(), *uid, *gid, AT_SYMLINK_NOFOLLOW) != 0) {
+      return ErrnoStatus("make device", device.path);
+    }
+    UniqueFd tree(::open_tree(directory, name.c_str(), kCloneTree));
+    if (!tree && errno != EINVAL) return ErrnoStatus("open device", device.path);
+    return tree;
+  }
+
+  static std::optional<uint32_t> IdOutside(const std::vector<IdMapping>& mappings, uint32_t id) {
+    for (const IdMapping& mapping : mappings) {
+      if (id < mapping.container || id - mapping.container >= mapping.size) continue;
+      return mapping.host + (id - mapping.container);
+    }
+    return std::nullopt;
   }
 
   absl::StatusOr<MountSource> OpenMount(const Mount& mount) {
@@ -179,6 +241,7 @@ class Opener {
 
   const Bundle& bundle_;
   const Config& config_;
+  int made_devices_ = 0;
 };
 
 }  // namespace

@@ -76,7 +76,7 @@ ContainerStart::~ContainerStart() = default;
 
 absl::Status ContainerStart::Load() {
   RETURN_IF_ERROR(CheckId(options_.id));
-  ASSIGN_OR_RETURN(bundle_, LoadBundle(options_.bundle));
+  ASSIGN_OR_RETURN(bundle_, LoadBundle(options_.bundle, options_.config));
   for (const std::string& warning : bundle_.config.warnings) {
     log_->Warn(absl::StrCat("config.json: ", warning));
   }

@@ -29,6 +29,7 @@ struct StartOptions {
   std::string root;
   std::string id;
   std::string bundle;
+  std::string config = "config.json";  // looked up from the bundle
   std::string pid_file;
   std::string console_socket;
   int preserved_fds = 0;  // as ClaimFds counted them

@@ -95,11 +95,14 @@ const char* StatusName(Status status) {
 }
 
 std::string StateForPeople(const State& state, Status status) {
-  OrderedJson json = {
-      {"ociVersion", state.version},  {"id", state.id},
-      {"status", StatusName(status)}, {"pid", status == Status::kStopped ? 0 : state.pid},
-      {"bundle", state.bundle},       {"rootfs", state.rootfs},
-      {"created", state.created},     {"owner", state.owner}};
+  OrderedJson json = {{"ociVersion", state.version},
+                      {"id", state.id},
+                      {"pid", status == Status::kStopped ? 0 : state.pid},
+                      {"status", StatusName(status)},
+                      {"bundle", state.bundle},
+                      {"rootfs", state.rootfs},
+                      {"created", state.created},
+                      {"owner", state.owner}};
   if (!state.annotations.empty()) json["annotations"] = state.annotations;
   return Dump(json, 2);
 }

@@ -55,7 +55,10 @@ absl::Status KernelRuntime::EnsureAttached(const std::string& uid) {
   }
   RETURN_IF_ERROR(directory.WriteEtc(spec, ip));
   ASSIGN_OR_RETURN(InitClient init, Connect(uid));
-  ASSIGN_OR_RETURN(InitWelcome welcome, init.Hello());
+  // An agent that ended in the middle may have left its groups as incomplete as its network.
+  ASSIGN_OR_RETURN(const CgroupGroup group, MakeInitGroup(spec));
+  ASSIGN_OR_RETURN(const std::vector<UniqueFd> tasks, group.OpenTasks());
+  ASSIGN_OR_RETURN(InitWelcome welcome, init.Hello(NumbersOf(tasks)));
   return Annotate(Attach(uid, std::move(welcome)), absl::StrCat("network of pod ", uid));
 }
 

@@ -198,7 +198,12 @@ absl::Status KernelRuntime::AdoptLate(const std::string& uid) {
 absl::Status KernelRuntime::TakeBackFromPod(const std::string& uid) {
   const PodDirectory directory = DirectoryOf(uid);
   AwaitAttach(uid);
+  const bool beside_starts = options_.cgroups->FindPod(uid).ok() && precedence_.AwaitTurn();
   precedence_.GiveWay();
+  if (beside_starts) {
+    RETURN_IF_ERROR(options_.network->Unplug(uid));
+    precedence_.GiveWay();
+  }
   // cluster-init lives in the pod's group too: one kill for all, whatever state they are in.
   RETURN_IF_ERROR(
       Annotate(KillRemains(uid, kKillTimeout), absl::StrCat("pod ", uid, ": end its processes")));

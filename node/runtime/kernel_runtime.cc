@@ -214,6 +214,7 @@ absl::StatusOr<SandboxState> KernelRuntime::PrepareSandbox(const SandboxSpec& as
     RETURN_IF_ERROR(Adopt(spec.uid, *std::move(init)));
   }
   ASSIGN_OR_RETURN(const int64_t made_ns, directory.SandboxBirth());
+  precedence_.PodCame();
   return SandboxState{spec.uid, ip, made_ns};
 }
 

@@ -22,6 +22,7 @@ using Label = BackwardAssembler::Label;
 
 constexpr uint32_t kNumberAt = offsetof(seccomp_data, nr);
 constexpr uint32_t kArchAt = offsetof(seccomp_data, arch);
+constexpr uint32_t kNoSuchCall = SECCOMP_RET_ERRNO | ENOSYS;
 
 uint32_t Encode(const FilterVerdict& verdict) {
   switch (verdict.action) {
@@ -119,10 +120,13 @@ absl::StatusOr<Policies> PoliciesOf(const SeccompProfile& profile, const FilterC
 
 class FilterWriter {
  public:
-  explicit FilterWriter(uint32_t otherwise) : otherwise_(otherwise) {}
+  explicit FilterWriter(const FilterVerdict& otherwise)
+      : otherwise_(Encode(otherwise)),
+        newer_(otherwise.action == FilterAction::kErrno ? kNoSuchCall : otherwise_) {}
 
-  // What a number from `end` on gets is `behind`.
-  Label Search(const Policies& policies, uint32_t end, uint32_t behind);
+  // Of x86_64 alone: `x32` are the calls whose numbers have that bit, nullptr when the profile does
+  // not speak of them.
+  Label Search(const Policies& policies, bool has_x32_bit, const Policies* x32);
   BackwardAssembler& assembler() { return assembler_; }
 
  private:
@@ -133,6 +137,8 @@ class FilterWriter {
     const CallPolicy* policy = nullptr;  // with argument tests: one call alone
   };
   static void Begin(const Range& range, std::vector<Range>* ranges);
+  // All numbers from `first` on.
+  void AddCalls(const Policies& policies, uint32_t first, std::vector<Range>* ranges);
   Label SearchRanges(const std::vector<Range>& ranges, size_t begin, size_t end);
   Label Decide(const CallPolicy& policy);
   Label Test(const ArgumentRule& argument, Label holds, Label fails);
@@ -140,6 +146,7 @@ class FilterWriter {
 
   BackwardAssembler assembler_;
   const uint32_t otherwise_;
+  const uint32_t newer_;  // for calls that came after all that the profile speaks of
 };
 
 // Neighbours of one verdict are one range.
@@ -150,13 +157,24 @@ void FilterWriter::Begin(const Range& range, std::vector<Range>* ranges) {
   if (!joins) ranges->push_back(range);
 }
 
-Label FilterWriter::Search(const Policies& policies, uint32_t end, uint32_t behind) {
-  std::vector<Range> ranges = {{0, otherwise_, nullptr}};
+void FilterWriter::AddCalls(const Policies& policies, uint32_t first, std::vector<Range>* ranges) {
+  Begin({first, otherwise_, nullptr}, ranges);
   for (const auto& [number, policy] : policies) {
-    Begin({number, policy.verdict, policy.alternatives.empty() ? nullptr : &policy}, &ranges);
-    Begin({number + 1, otherwise_, nullptr}, &ranges);
+    Begin({number, policy.verdict, policy.alternatives.empty() ? nullptr : &policy}, ranges);
+    Begin({number + 1, otherwise_, nullptr}, ranges);
   }
-  if (end != 0) Begin({end, behind, nullptr}, &ranges);
+  if (!policies.empty()) Begin({policies.rbegin()->first + 1, newer_, nullptr}, ranges);
+}
+
+Label FilterWriter::Search(const Policies& policies, bool has_x32_bit, const Policies* x32) {
+  std::vector<Range> ranges;
+  AddCalls(policies, 0, &ranges);
+  if (x32 != nullptr) {
+    AddCalls(*x32, kX32Bit, &ranges);
+  } else if (has_x32_bit) {
+    // Where a profile allows what it does not name, these are no way round what it denies.
+    Begin({kX32Bit, kNoSuchCall, nullptr}, &ranges);
+  }
   return assembler_.Load(kNumberAt, SearchRanges(ranges, 0, ranges.size()));
 }
 
@@ -241,8 +259,9 @@ Label FilterWriter::TestOrder(const ArgumentRule& argument, bool or_equal, Label
 absl::StatusOr<std::vector<sock_filter>> CompileProfile(const SeccompProfile& profile,
                                                         const FilterContext& context) {
   std::vector<FilterArch> arches = profile.arches;
-  if (arches.empty()) arches = {NativeArch()};
-  FilterWriter writer(Encode(profile.otherwise));
+  // As libseccomp has it, for whom such profiles are written.
+  if (std::count(arches.begin(), arches.end(), NativeArch()) == 0) arches.push_back(NativeArch());
+  FilterWriter writer(profile.otherwise);
   BackwardAssembler& assembler = writer.assembler();
   // x32 calls come with the architecture of x86_64 and a bit in the number.
   const bool has_x32 = std::count(arches.begin(), arches.end(), FilterArch::kX32) > 0;
@@ -251,16 +270,11 @@ absl::StatusOr<std::vector<sock_filter>> CompileProfile(const SeccompProfile& pr
   for (const FilterArch arch : arches) {
     ASSIGN_OR_RETURN(policies[arch], PoliciesOf(profile, context, arch));
   }
-  for (auto& [arch, own] : policies) {
+  for (const auto& [arch, own] : policies) {
     if (arch == FilterArch::kX32) continue;
-    uint32_t end = 0;
-    if (arch == FilterArch::kX86_64 && has_x32) {
-      own.insert(policies[FilterArch::kX32].begin(), policies[FilterArch::kX32].end());
-    } else if (arch == FilterArch::kX86_64) {
-      // Where a profile allows what it does not name, these are no way round what it denies.
-      end = kX32Bit;
-    }
-    const Label search = writer.Search(own, end, SECCOMP_RET_ERRNO | ENOSYS);
+    const bool has_bit = arch == FilterArch::kX86_64;
+    const Policies* x32 = has_bit && has_x32 ? &policies.at(FilterArch::kX32) : nullptr;
+    const Label search = writer.Search(own, has_bit, x32);
     entry = assembler.Compare(BPF_JEQ, AuditArch(arch), search, entry);
   }
   entry = assembler.Load(kArchAt, entry);

@@ -1,8 +1,10 @@
 // From a profile to what the kernel runs at each system call. bpf(2), seccomp(2)
 //
 // Rules of one call are tried in the order of the profile, those with argument tests first; then
-// the first one without decides, and where there is none the profile's default. Calls are found by
-// a balanced search over ranges of numbers with one verdict, so a filter is a few hundred
+// the first one without decides, and where there is none the profile's default. Where that is an
+// error, calls with higher numbers than any that the profile speaks of give ENOSYS instead, as runc
+// has it: whoever wrote it did not know them, and C libraries look for another way. Calls are found
+// by a balanced search over ranges of numbers with one verdict, so a filter is a few hundred
 // instructions and a call meets about ten of them.
 #pragma once
 

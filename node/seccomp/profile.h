@@ -65,8 +65,8 @@ enum class FilterArch { kX86_64, kX86, kX32, kAarch64, kArm };
 
 struct SeccompProfile {
   FilterVerdict otherwise;  // for what no rule matches
-  // Whose calls the rules are about; every other architecture's calls end the process. Empty = the
-  // machine's own.
+  // Whose calls the rules are about, with the machine's own; every other architecture's calls end
+  // the process.
   std::vector<FilterArch> arches;
   std::vector<SyscallRule> rules;
 };

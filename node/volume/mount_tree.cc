@@ -15,6 +15,7 @@
 #include "absl/strings/str_split.h"
 
 #include "base/file.h"
+#include "base/mountinfo.h"
 #include "base/status.h"
 #include "node/volume/remove_tree.h"
 
@@ -41,21 +42,6 @@ absl::StatusOr<Peers> PeersOf(int fd) {
   return absl::NotFoundError("the volume's mount is not in the mount table");
 }
 
-// "\040" and the like, proc(5).
-std::string Unescaped(absl::string_view text) {
-  std::string plain;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 3 < text.size()) {
-      plain += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
-                                 (text[i + 3] - '0'));
-      i += 3;
-    } else {
-      plain += text[i];
-    }
-  }
-  return plain;
-}
-
 // In the order in which they were mounted.
 absl::StatusOr<std::vector<std::string>> MountPointsBelow(const std::string& directory) {
   ASSIGN_OR_RETURN(const std::string table, ReadFile("/proc/self/mountinfo"));
@@ -63,7 +49,7 @@ absl::StatusOr<std::vector<std::string>> MountPointsBelow(const std::string& dir
   for (absl::string_view line : absl::StrSplit(table, '\n', absl::SkipEmpty())) {
     const std::vector<absl::string_view> words = absl::StrSplit(line, ' ');
     if (words.size() < 7) continue;
-    std::string point = Unescaped(words[4]);
+    std::string point = UnescapeMountInfo(words[4]);
     if (absl::StartsWith(point, directory + "/")) points.push_back(std::move(point));
   }
   return points;

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -19,6 +20,8 @@ struct NodeContext {
   std::string pod_ip;
   // What the node has for pods, as in its status: the limits of containers that have none.
   std::map<std::string, std::string> allocatable = {};
+  // Those of the pod's namespace, without backends.
+  std::vector<v1::ServiceRoute> services = {};
 };
 
 // Of the pod's namespace; nullptr when the assignment came without it.

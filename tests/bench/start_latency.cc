@@ -1,7 +1,7 @@
 // How long from "here is a pod's spec" to the first instruction of its container's process:
 // KernelRuntime with network, cgroups, journal and all, against `crun run` and `runc run` of the
 // same root file system as they come (no network is set up for them), and against the kernel's own
-// share (start_floor).
+// share (start_floor), without and with a user namespace and a filter.
 //
 //   start_latency [ROUNDS]      200 by default; root
 //
@@ -27,6 +27,7 @@
 #include "nlohmann/json.hpp"
 
 #include "base/file.h"
+#include "node/seccomp/filters.h"
 #include "tests/bench/bench_world.h"
 
 namespace cluster::node {
@@ -110,13 +111,41 @@ class OciRuntime {
   Spawned helper_;
 };
 
-void Print(const std::vector<const Series*>& table, const Series& floor, const Series& crun) {
-  absl::PrintF("%-38s %9s %9s %9s %9s\n", "spec to first instruction", "p50 ms", "p99 ms",
-               "x kernel", "x crun");
+// start_floor as a helper process.
+class Floor {
+ public:
+  Floor(const BenchPlace& place, const std::string& bridge, const std::string& name,
+        const std::string& filter) {
+    const std::string scratch = absl::StrCat(place.base(), "/", name);
+    fs::create_directories(scratch);
+    std::vector<std::string> argv = {ProgramDirectory() + "/start_floor", place.layer(), scratch,
+                                     bridge};
+    if (!filter.empty()) argv.push_back(filter);
+    helper_ = Spawn(argv);
+  }
+  ~Floor() {
+    helper_.in.reset();
+    waitpid(helper_.pid, nullptr, 0);
+  }
+
+  int64_t Round() const {
+    if (write(helper_.in.get(), "go\n", 3) != 3) Die("start_floor ended");
+    return NumberOf(ReadLine(helper_.out.get()), "start_floor");
+  }
+
+ private:
+  Spawned helper_;
+};
+
+void Print(const std::vector<const Series*>& table, const Series& floor, const Series& users,
+           const Series& crun) {
+  absl::PrintF("%-38s %9s %9s %9s %9s %9s\n", "spec to first instruction", "p50 ms", "p99 ms",
+               "x kernel", "x users", "x crun");
   for (const Series* series : table) {
     if (series->nanoseconds.empty()) continue;
-    absl::PrintF("%-38s %9.2f %9.2f %9.2f %9.2f\n", series->name, series->Percentile(0.5),
+    absl::PrintF("%-38s %9.2f %9.2f %9.2f %9.2f %9.2f\n", series->name, series->Percentile(0.5),
                  series->Percentile(0.99), series->Percentile(0.5) / floor.Percentile(0.5),
+                 series->Percentile(0.5) / users.Percentile(0.5),
                  crun.nanoseconds.empty() ? 0 : series->Percentile(0.5) / crun.Percentile(0.5));
   }
 }
@@ -127,8 +156,8 @@ void Settle() { poll(nullptr, 0, 30); }
 
 int Main(int rounds) {
   const BenchPlace place("start-latency");
-  fs::create_directories(place.base() + "/floor");
   Series floor{"kernel alone, with veth", {}};
+  Series floor_users{"  with users of its own and filter", {}};
   Series prepare{"  of it PrepareSandbox", {}};
   Series ours{"cluster, with network", {}};
   Series ours_plain{"  without users of its own and filter", {}};
@@ -138,14 +167,19 @@ int Main(int rounds) {
   const OciRuntime crun_runtime("crun", place.base(), place.layer());
   const OciRuntime runc_runtime("runc", place.base(), place.layer());
   BenchRuntime bench(place);
-  Spawned helper = Spawn({ProgramDirectory() + "/start_floor", place.layer(),
-                          place.base() + "/floor", absl::StrCat(if_nametoindex("cbr0"))});
+  const std::string bridge = absl::StrCat(if_nametoindex("cbr0"));
+  const Floor floor_program(place, bridge, "floor", "");
+  const std::string filter = place.base() + "/filter";
+  SyscallFilters filters(place.base() + "/profiles");
+  Must(WriteNewFile(filter, Must(filters.For("", kDefaultCapabilities), "filter"), 0600), "filter");
+  const Floor users_program(place, bridge, "floor-users", filter);
   constexpr int kWarmUp = 5;
   for (int round = -kWarmUp; round < rounds; ++round) {
     const int number = round + kWarmUp;
     Settle();
-    if (write(helper.in.get(), "go\n", 3) != 3) Die("start_floor ended");
-    const int64_t alone = NumberOf(ReadLine(helper.out.get()), "start_floor");
+    const int64_t alone = floor_program.Round();
+    Settle();
+    const int64_t alone_users = users_program.Round();
     Settle();
     const int64_t start = Now();
     Must(bench.runtime().PrepareSandbox(bench.Sandbox(number)).status(), "prepare");
@@ -173,16 +207,16 @@ int Main(int rounds) {
     const int64_t by_runc = runc_runtime.Round();
     if (round < 0) continue;
     floor.nanoseconds.push_back(alone);
+    floor_users.nanoseconds.push_back(alone_users);
     prepare.nanoseconds.push_back(prepared - start);
     ours.nanoseconds.push_back(first - start);
     ours_plain.nanoseconds.push_back(plain);
     crun.nanoseconds.push_back(by_crun);
     runc.nanoseconds.push_back(by_runc);
   }
-  helper.in.reset();
-  waitpid(helper.pid, nullptr, 0);
   std::cout << rounds << " alternating rounds\n";
-  Print({&floor, &ours, &prepare, &ours_plain, &crun, &runc}, floor, crun);
+  Print({&floor, &floor_users, &ours, &prepare, &ours_plain, &crun, &runc}, floor, floor_users,
+        crun);
   return 0;
 }
 

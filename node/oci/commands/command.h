@@ -17,7 +17,8 @@ namespace cluster::oci {
 struct Call {
   Arguments arguments;  // of the command
   std::string root;
-  int preserved_fds = 0;  // for commands that enter
+  int preserved_fds = 0;     // for commands that enter
+  std::string process_text;  // what --process names
   Log* log = nullptr;
 };
 
@@ -35,6 +36,7 @@ struct Command {
   bool enters;
   // The exit code.
   absl::StatusOr<int> (*run)(const Call& call);
+  int exit_refused = 1;  // when run fails
 };
 
 extern const Command kCreateCommand;
@@ -61,6 +63,8 @@ const Command* FindCommand(absl::string_view name);
 absl::Status Print(absl::string_view text);
 // A file, or standard input when the path is "-".
 absl::StatusOr<std::string> ReadInput(const std::string& path);
+// ResourceExhausted: more than anybody would write by hand. `what` is named by errors.
+absl::StatusOr<std::string> ReadToEnd(int fd, const std::string& what);
 
 inline absl::StatusOr<Container> OpenContainer(const Call& call, Container::Locking locking) {
   return Container::Open(call.root, call.arguments.rest()[0], locking);

@@ -17,9 +17,8 @@ absl::StatusOr<Process> ProcessOf(const Call& call, const Process& base) {
     return ExecProcessOf(call.arguments, {words.begin() + 1, words.end()}, base);
   }
   const std::string path = call.arguments.Text("process");
-  ASSIGN_OR_RETURN(const std::string text, ReadInput(path));
   std::vector<std::string> warnings;
-  auto process = ReadProcess(text, &warnings);
+  auto process = ReadProcess(call.process_text, &warnings);
   if (!process.ok()) return Annotate(process.status(), path);
   for (const std::string& warning : warnings) call.log->Warn(warning);
   if (call.arguments.Has("tty")) process->terminal = true;
@@ -31,7 +30,7 @@ absl::StatusOr<int> RunExec(const Call& call) {
   options.preserved_fds = call.preserved_fds;
   options.pid_file = call.arguments.Text("pid-file");
   options.console_socket = call.arguments.Text("console-socket");
-  options.sub_cgroup = call.arguments.Text("cgroup");
+  ASSIGN_OR_RETURN(options.sub_groups, ParseSubGroups(call.arguments.Texts("cgroup")));
   options.detach = call.arguments.Has("detach");
   options.ignore_paused = call.arguments.Has("ignore-paused");
   ASSIGN_OR_RETURN(Container container, OpenContainer(call, Container::Locking::kNone));
@@ -51,6 +50,7 @@ const Command kExecCommand = {"exec",
                               ExecFlags(),
                               true,
                               true,
-                              RunExec};
+                              RunExec,
+                              255};  // beside every code that the process itself may have
 
 }  // namespace cluster::oci

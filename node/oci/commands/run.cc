@@ -15,6 +15,7 @@ StartOptions StartOptionsOf(const Call& call) {
   options.root = call.root;
   options.id = call.arguments.rest()[0];
   options.bundle = call.arguments.Text("bundle");
+  if (call.arguments.Has("config")) options.config = call.arguments.Text("config");
   options.pid_file = call.arguments.Text("pid-file");
   options.console_socket = call.arguments.Text("console-socket");
   options.preserved_fds = call.preserved_fds;

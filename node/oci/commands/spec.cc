@@ -1,4 +1,6 @@
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
 
 #include "absl/strings/str_cat.h"
 #include <nlohmann/json.hpp>
@@ -52,8 +54,13 @@ OrderedJson DefaultMounts() {
 
 OrderedJson DefaultLinux(bool rootless) {
   OrderedJson namespaces = OrderedJson::array();
-  for (const char* type : {"pid", "network", "ipc", "uts", "cgroup", "mount"}) {
+  for (const char* type : {"pid", "network", "ipc", "uts", "mount"}) {
     namespaces.push_back({{"type", type}});
+  }
+  // As others have it: programs of v1 times look for their own groups below the machine's.
+  struct statfs fs {};
+  if (::statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC) {
+    namespaces.push_back({{"type", "cgroup"}});
   }
   OrderedJson linux_ = {
       {"resources", {{"devices", {{{"allow", false}, {"access", "rwm"}}}}}},

@@ -9,6 +9,7 @@ namespace cluster::oci {
 
 inline constexpr Flag kStartFlags[] = {
     {"bundle", 'b', Flag::kValue, "DIR", "the bundle; default: the working directory"},
+    {"config", 'f', Flag::kValue, "FILE", "its configuration; default: config.json"},
     {"console-socket", 0, Flag::kValue, "PATH", "unix socket that receives the terminal"},
     {"pid-file", 0, Flag::kValue, "PATH", "where to write the pid of the container's process"},
     {"preserve-fds", 0, Flag::kValue, "N", "hand descriptors 3 to 2+N on"},

@@ -29,15 +29,18 @@ const Command* FindCommand(absl::string_view name) {
 absl::Status Print(absl::string_view text) { return WriteAll(1, text); }
 
 absl::StatusOr<std::string> ReadInput(const std::string& path) {
-  if (path != "-") return ReadFile(path);
+  return path == "-" ? ReadToEnd(0, "standard input") : ReadFile(path);
+}
+
+absl::StatusOr<std::string> ReadToEnd(int fd, const std::string& what) {
   std::string text;
   char buffer[16384];
   for (;;) {
-    const ssize_t got = ::read(0, buffer, sizeof buffer);
+    const ssize_t got = ::read(fd, buffer, sizeof buffer);
     if (got == 0) return text;
-    if (got < 0 && errno != EINTR) return ErrnoStatus("read", "standard input");
+    if (got < 0 && errno != EINTR) return ErrnoStatus("read", what);
     if (got > 0) text.append(buffer, static_cast<size_t>(got));
-    if (text.size() > kMostInput) return absl::ResourceExhaustedError("standard input: too long");
+    if (text.size() > kMostInput) return absl::ResourceExhaustedError(what + ": too long");
   }
 }
 

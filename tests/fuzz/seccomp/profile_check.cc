@@ -83,6 +83,21 @@ bool IsAbout(const SyscallRule& rule, FilterArch arch, uint32_t number) {
   });
 }
 
+// That no rule which counts speaks of a call as new as this one, though there are some.
+bool IsNewerThanAll(const SeccompProfile& profile, const FilterContext& context, FilterArch arch,
+                    uint32_t number) {
+  bool any = false;
+  for (const SyscallRule& rule : profile.rules) {
+    if (!Counts(rule, context)) continue;
+    for (const std::string& name : rule.names) {
+      const auto known = FindSyscall(name, arch).number;
+      if (known.has_value() && *known >= number) return false;
+      any = any || known.has_value();
+    }
+  }
+  return any;
+}
+
 // The values at which a comparison turns, and their neighbours.
 std::vector<seccomp_data> CallsToTry(const SeccompProfile& profile, FilterArch arch) {
   std::set<uint32_t> numbers = {0, 1, 449, 500, 100000};
@@ -143,6 +158,8 @@ uint32_t JudgeByRules(const SeccompProfile& profile, const FilterContext& contex
       }
     }
   }
+  const bool denies = profile.otherwise.action == FilterAction::kErrno;
+  if (denies && IsNewerThanAll(profile, context, arch, number)) return SECCOMP_RET_ERRNO | ENOSYS;
   return Number(profile.otherwise);
 }
 

@@ -82,14 +82,16 @@ TEST(RouteMessagesTest, VethPeerCarriesItsOwnHeaderMacAndNamespace) {
                             .peer_name = "eth0",
                             .peer_mac = Mac{2, 1, 2, 3, 4, 5},
                             .peer_netns_fd = 9})),
-            "78000000 10000106 00000000 00000000 "
+            "98000000 10000106 00000000 00000000 "
             "00000000 00000000 01000000 01000000 "
             "07000300 76300000 "                    // IFLA_IFNAME
             "08000a00 07000000 "                    // IFLA_MASTER
-            "48001280 09000100 76657468 00000000 "  // IFLA_LINKINFO, "veth"
-            "38000280 34000180 "                    // IFLA_INFO_DATA, VETH_INFO_PEER
+            "08001f00 01000000 08002000 01000000 "  // IFLA_NUM_TX_QUEUES, IFLA_NUM_RX_QUEUES
+            "58001280 09000100 76657468 00000000 "  // IFLA_LINKINFO, "veth"
+            "48000280 44000180 "                    // IFLA_INFO_DATA, VETH_INFO_PEER
             "00000000 00000000 00000000 00000000 "  // the peer's ifinfomsg
             "09000300 65746830 00000000 "           // IFLA_IFNAME
+            "08001f00 01000000 08002000 01000000 "  // its queues
             "0a000100 02010203 04050000 "           // IFLA_ADDRESS
             "08001c00 09000000");                   // IFLA_NET_NS_FD
 }

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -112,10 +113,57 @@ TEST_F(OciExec, TakesAProcessAsJson) {
 TEST_F(OciExec, WhatCannotRunSaysWhy) {
   StartSleeping();
   EXPECT_THAT(Call({"exec", "c", "missing"}).err, HasSubstr("executable file not found in $PATH"));
-  EXPECT_EQ(Call({"exec", "c", "missing"}).code, 1);
-  EXPECT_EQ(Call({"exec", "c"}).code, 1);
+  EXPECT_EQ(Call({"exec", "c", "missing"}).code, 255);
+  EXPECT_EQ(Call({"exec", "c"}).code, 255);
   EXPECT_THAT(Call({"exec", "--user", "root", "c", "id"}).err, HasSubstr("must be a number"));
   EXPECT_THAT(Call({"exec", "nobody", "id"}).err, HasSubstr("does not exist"));
+}
+
+// As a shell's <(...) is: beyond the descriptors that are handed on.
+TEST_F(OciExec, AProcessCanComeThroughADescriptor) {
+  SetCommand("sleep 1000");
+  Start();
+  node::WriteTestFile(base() + "/process.json",
+                      R"({"cwd": "/tmp", "args": ["pwd"], "env": ["PATH=/bin"]})");
+  const UniqueFd file(open((base() + "/process.json").c_str(), O_RDONLY));
+  ASSERT_EQ(dup2(file.get(), 63), 63);
+  const Outcome outcome = Call({"exec", "--process", "/proc/self/fd/63", "c"});
+  close(63);
+  EXPECT_EQ(outcome.out, "/tmp\n") << outcome.err;
+}
+
+TEST_F(OciExec, CgroupsAboveTheContainersAreRefused) {
+  SetCommand("sleep 1000");
+  Start();
+  EXPECT_THAT(Call({"exec", "--cgroup", "a/..", "c", "true"}).err,
+              HasSubstr("a/.. is not a sub cgroup path"));
+}
+
+TEST_F(OciExec, ACgroupBelowTheContainersForOneController) {
+  StartSleeping();
+  const auto call = [this](std::vector<std::string> flags) {
+    flags.insert(flags.begin(), "exec");
+    for (const char* word : {"c", "grep", "-E", ":(memory|pids):", "/proc/self/cgroup"}) {
+      flags.emplace_back(word);
+    }
+    return Call(flags);
+  };
+  if (IsPureV2()) {
+    EXPECT_THAT(call({"--cgroup", "memory:sub"}).err,
+                HasSubstr("no cgroup v1 hierarchy holds memory"));
+    return;
+  }
+  EXPECT_THAT(call({"--cgroup", "memory:sub"}).err, HasSubstr("no such cgroup"));
+  ASSERT_EQ(mkdir((GroupDirectory("memory") + "/sub").c_str(), 0755), 0);
+  EXPECT_THAT(call({}).out, AllOf(HasSubstr(":memory:/\n"), HasSubstr(":pids:/\n")));
+  EXPECT_THAT(call({"--cgroup", "memory:sub"}).out,
+              AllOf(HasSubstr(":memory:/sub\n"), HasSubstr(":pids:/\n")));
+  EXPECT_THAT(call({"--cgroup", "sub"}).err, HasSubstr("of the v1 hierarchies"))
+      << "it would be in none of the others";
+  EXPECT_THAT(call({"--cgroup", "memory:sub", "--cgroup", "sub"}).err,
+              HasSubstr("needs a CONTROLLER:"));
+  EXPECT_THAT(call({"--cgroup", "memory:sub", "--cgroup", "pids,memory:sub"}).err,
+              HasSubstr("memory has a path already"));
 }
 
 TEST_F(OciExec, DetachedReturnsAtOnceAndWritesItsPid) {

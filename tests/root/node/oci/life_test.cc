@@ -19,8 +19,10 @@ namespace cluster::oci {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class OciLife : public OciWorld {
@@ -147,6 +149,57 @@ TEST_F(OciLife, ForceDeletesWhatRunsAndForgivesWhatIsNotThere) {
   EXPECT_EQ(Call({"delete", "--force", "c"}).code, 0);
 }
 
+TEST_F(OciLife, DeletesAllThatMatchARegularExpression) {
+  SetCommand("sleep 1000");
+  const std::string group = config["linux"]["cgroupsPath"];
+  for (const char* id : {"job-1", "job-2", "web"}) {
+    config["linux"]["cgroupsPath"] = absl::StrCat(group, "-", id);
+    WriteConfig();
+    ASSERT_EQ(CallToFiles({"run", "--detach", "--bundle", bundle(), id}).code, 0);
+  }
+  EXPECT_EQ(Call({"delete", "--force", "--regex", "^job-[0-9]+$"}).code, 0);
+  EXPECT_EQ(Call({"list", "-q"}).out, "web\n");
+  EXPECT_THAT(Call({"delete", "--regex", "("}).err, HasSubstr("--regex '('"));
+  EXPECT_THAT(Call({"delete", "--regex", "w"}).err, HasSubstr("container web")) << "it runs";
+  EXPECT_EQ(Call({"delete", "--force", "--regex", "w"}).code, 0);
+}
+
+// By somebody who froze it in a group of his own, on cgroup v1: it would not even die.
+TEST_F(OciLife, ForceDeletesWhatIsFrozenElsewhere) {
+  const std::string freezer = "/sys/fs/cgroup/freezer";
+  if (access((freezer + "/tasks").c_str(), W_OK) != 0) GTEST_SKIP() << "no v1 freezer here";
+  SetCommand("sleep 1000");
+  Start();
+  const int pid = PidOf();
+  ASSERT_GT(pid, 0) << "0 would be this test itself";
+  const std::string foreign = absl::StrCat(freezer, "/cluster-test-frozen-", getpid());
+  ASSERT_EQ(mkdir(foreign.c_str(), 0755), 0);
+  EXPECT_TRUE(WriteControlAt(AT_FDCWD, foreign + "/tasks", absl::StrCat(pid)).ok());
+  EXPECT_TRUE(WriteControlAt(AT_FDCWD, foreign + "/freezer.state", "FROZEN").ok());
+  const Outcome deleted = Call({"delete", "--force", "c"});
+  EXPECT_TRUE(WriteControlAt(AT_FDCWD, foreign + "/freezer.state", "THAWED").ok());
+  EXPECT_EQ(deleted.code, 0) << deleted.err;
+  EXPECT_EQ(StatusOf(), "none");
+  EXPECT_EQ(rmdir(foreign.c_str()), 0);
+}
+
+TEST_F(OciLife, HooksWithoutAnEnvironmentHaveTheRuntimes) {
+  const std::string shell = "/bin/sh";
+  const std::string print = absl::StrCat("echo \"[$CLUSTER_TEST_WORD]\" >> ", base(), "/words");
+  const Json inherits = {{"path", shell}, {"args", {"sh", "-c", print}}};
+  Json has_own = inherits;
+  has_own["env"] = {"CLUSTER_TEST_WORD=own"};
+  Json has_none = inherits;
+  has_none["env"] = Json::array();
+  config["hooks"]["createRuntime"] = {inherits, has_own, has_none};
+  SetCommand("true");
+  ASSERT_EQ(setenv("CLUSTER_TEST_WORD", "given", 1), 0);
+  const Outcome outcome = Run();
+  unsetenv("CLUSTER_TEST_WORD");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(ReadFile(base() + "/words").value_or(""), "[given]\n[own]\n[]\n");
+}
+
 TEST_F(OciLife, PauseHoldsEveryProcess) {
   SetCommand("i=0; while :; do i=$((i+1)); echo $i > /tmp/count; done");
   Start();
@@ -157,7 +210,7 @@ TEST_F(OciLife, PauseHoldsEveryProcess) {
   for (int i = 0; i < 1000; ++i) sched_yield();
   EXPECT_EQ(ReadFile(rootfs() + "/tmp/count").value(), count);
   EXPECT_EQ(Call({"pause", "c"}).code, 1);
-  EXPECT_THAT(Exec("true").err, HasSubstr("it is paused"));
+  EXPECT_THAT(Exec("true").err, HasSubstr("cannot exec in a paused container"));
   ASSERT_EQ(Call({"resume", "c"}).code, 0);
   EXPECT_EQ(StatusOf(), "running");
   EXPECT_EQ(Call({"resume", "c"}).code, 1);
@@ -177,6 +230,28 @@ TEST_F(OciLife, ListAndPsShowWhatRuns) {
   EXPECT_THAT(Json::parse(Call({"ps", "--format", "json", "c"}).out),
               ::testing::Contains(Json(PidOf())));
   EXPECT_THAT(Call({"ps", "c"}).out, HasSubstr("sleep 1000"));
+}
+
+TEST_F(OciLife, PsIsTheMachinesOwnWhereThatIsAsked) {
+  // A shell that says so is through with its exec, and what ps shows of it stays.
+  SetCommand("echo up > /tmp/up; sleep 1000; true");
+  Start();
+  AwaitFile(rootfs() + "/tmp/up");
+  const std::string pid = absl::StrCat(PidOf());
+  const Outcome all = Call({"ps", "c", "-e", "-o", "pid,args"});
+  EXPECT_THAT(all.out,
+              AllOf(::testing::ContainsRegex("PID +COMMAND\n"), HasSubstr(pid + " sh -c ")));
+  EXPECT_THAT(all.out, Not(HasSubstr("oci_root_test")));
+  EXPECT_THAT(Call({"ps", "c", "-e", "-o", "args"}).err, HasSubstr("no column PID"));
+  EXPECT_THAT(Call({"ps", "c", "--no-such-option"}).err, HasSubstr("ps --no-such-option failed"));
+}
+
+TEST_F(OciLife, AllOfAStoppedContainerAreSignalled) {
+  SetCommand("true");
+  Start();
+  AwaitStatus("stopped");
+  EXPECT_EQ(Call({"kill", "--all", "c", "TERM"}).code, 0) << "none is all of them";
+  EXPECT_EQ(Call({"kill", "c", "TERM"}).code, 1);
 }
 
 TEST_F(OciLife, HooksRunInTheirOrderWithTheState) {
@@ -293,7 +368,10 @@ TEST_F(OciLife, Row25_AGroupInUseOrFrozenIsRefused) {
   };
   const std::string state = IsPureV2() ? "/cgroup.freeze" : "/freezer.state";
   write(state, IsPureV2() ? "1" : "FROZEN");
-  EXPECT_THAT(Create().err, HasSubstr("exists and is frozen"));
+  EXPECT_THAT(Create().err, HasSubstr("cgroup unexpectedly frozen"));
+  EXPECT_EQ(ReadFile(taken + state).value_or(""), IsPureV2() ? "1\n" : "FROZEN\n")
+      << "it is not ours";
+  EXPECT_THAT(Create().err, HasSubstr("cgroup unexpectedly frozen"));
   write(state, IsPureV2() ? "0" : "THAWED");
   write("/cgroup.procs", absl::StrCat(getpid()));
   EXPECT_THAT(Create().err, HasSubstr("exists and holds processes"));

@@ -235,5 +235,20 @@ TEST_F(OciMounts, AMissingSourceOrTypeIsToldByName) {
   EXPECT_THAT(ErrorOf(), HasSubstr("mounts of /x: tmpfs"));
 }
 
+// Where nothing is pivoted the machine's mounts are still there; a whole procfs among them would
+// let the container have another one, with nothing masked.
+TEST_F(OciMounts, AChrootAloneGivesNoBareProc) {
+  config["process"]["args"] = {"/bin/busybox", "unshare", "-mrpf", "/bin/busybox", "mount",
+                               "-t",           "proc",    "none",  "/tmp"};
+  for (const char* set : {"bounding", "permitted", "effective"}) {
+    config["process"]["capabilities"][set] = {"CAP_SETFCAP", "CAP_SYS_ADMIN"};
+  }
+  config["linux"]["maskedPaths"] = {"/proc/kcore"};
+  WriteConfig();
+  const Outcome outcome = Call({"run", "--no-pivot", "--bundle", bundle(), "c"});
+  EXPECT_NE(outcome.code, 0);
+  EXPECT_THAT(outcome.err, HasSubstr("ermission denied"));
+}
+
 }  // namespace
 }  // namespace cluster::oci

@@ -46,6 +46,12 @@ OciWorld::OciWorld() : parent_(absl::StrCat("/cluster-oci-test-", getpid())) {
   config["process"]["env"] = {"PATH=/bin"};
   config["root"]["readonly"] = false;
   config["linux"]["cgroupsPath"] = group();
+  // On cgroup v1 `spec` leaves it out.
+  Json& namespaces = config["linux"]["namespaces"];
+  if (std::find(namespaces.begin(), namespaces.end(), Json{{"type", "cgroup"}}) ==
+      namespaces.end()) {
+    namespaces.push_back({{"type", "cgroup"}});
+  }
 }
 
 OciWorld::~OciWorld() {

@@ -1,7 +1,11 @@
 #include <fcntl.h>
+#include <grp.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <filesystem>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -15,6 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 class OciProcess : public OciWorld {
  protected:
@@ -167,6 +173,32 @@ TEST_F(OciProcess, WithoutMountsItIsAChroot) {
   EXPECT_EQ(OutputOf("ls /bin/busybox; echo $$"), "/bin/busybox\n1\n");
 }
 
+// One that the machine does not have, and that belongs to whom the bundle says.
+TEST_F(OciProcess, DevicesOfAUserNamespaceBelongToTheirOwner) {
+  utsname kernel{};
+  ASSERT_EQ(uname(&kernel), 0);
+  int major = 0;
+  int minor = 0;
+  ASSERT_EQ(sscanf(kernel.release, "%d.%d", &major, &minor), 2);
+  UseUserNamespace();
+  config["linux"]["devices"] = {{{"path", "/dev/nobodys"},
+                                 {"type", "c"},
+                                 {"major", 1},
+                                 {"minor", 3},
+                                 {"fileMode", 0662},
+                                 {"uid", 10},
+                                 {"gid", 11}}};
+  if (std::pair(major, minor) < std::pair(6, 15)) {
+    // It clones no mount that is attached nowhere.
+    const Outcome refused = Run();
+    EXPECT_NE(refused.code, 0);
+    EXPECT_THAT(refused.err, HasSubstr("gets only devices that the machine has itself"));
+    return;
+  }
+  EXPECT_EQ(OutputOf("stat -c '%F %u:%g %a' /dev/nobodys; echo x > /dev/nobodys && echo written"),
+            "character special file 10:11 662\nwritten\n");
+}
+
 TEST_F(OciProcess, PreservedDescriptorsArriveAndNoOthers) {
   node::WriteTestFile(base() + "/given", "given\n");
   SetCommand("cat <&3; ls /proc/self/fd | wc -l");
@@ -180,8 +212,56 @@ TEST_F(OciProcess, PreservedDescriptorsArriveAndNoOthers) {
   close(9);
   // 0, 1, 2, 3 and the listing's own.
   EXPECT_EQ(outcome.out, "given\n5\n") << outcome.err;
-  const Outcome missing = Call({"run", "--preserve-fds", "90", "--bundle", bundle(), "c"});
-  EXPECT_THAT(missing.err, HasSubstr("is not open"));
+}
+
+TEST_F(OciProcess, PreservedDescriptorsThatAreNotOpenArePassedOver) {
+  node::WriteTestFile(base() + "/given", "given\n");
+  SetCommand("cat <&7; ls -l /proc/self/fd");
+  WriteConfig();
+  const UniqueFd given(open((base() + "/given").c_str(), O_RDONLY));
+  ASSERT_EQ(dup2(given.get(), 7), 7);
+  const Outcome outcome = Call({"run", "--preserve-fds", "90", "--bundle", bundle(), "c"});
+  close(7);
+  EXPECT_THAT(outcome.out, StartsWith("given\n")) << outcome.err;
+  // Nothing of the runtime's took a place that was free.
+  EXPECT_THAT(outcome.out, AllOf(Not(HasSubstr("anon_inode:")), Not(HasSubstr("socket:")),
+                                 Not(HasSubstr("memfd:"))));
+}
+
+TEST_F(OciProcess, ConfigurationCanHaveAnotherName) {
+  SetCommand("echo other");
+  WriteConfig();
+  ASSERT_EQ(rename((bundle() + "/config.json").c_str(), (bundle() + "/other.json").c_str()), 0);
+  EXPECT_THAT(Call({"run", "--bundle", bundle(), "c"}).err, HasSubstr("config.json"));
+  EXPECT_EQ(Call({"run", "--bundle", bundle(), "--config", "other.json", "c"}).out, "other\n");
+  const std::string absolute = bundle() + "/other.json";
+  EXPECT_EQ(Call({"run", "--bundle", bundle(), "-f", absolute, "c"}).out, "other\n");
+}
+
+TEST_F(OciProcess, WorkingDirectoryIsMadeInARootThatIsReadOnly) {
+  SetCommand("pwd; touch x 2>&1");
+  config["root"]["readonly"] = true;
+  config["process"]["cwd"] = "/made/for/it";
+  WriteConfig();
+  EXPECT_THAT(Call({"run", "--bundle", bundle(), "c"}).out,
+              AllOf(HasSubstr("/made/for/it\n"), HasSubstr("Read-only")));
+}
+
+TEST_F(OciProcess, KeepsTheCallersGroupsWhereAnAnnotationSaysSo) {
+  SetCommand("grep Groups /proc/self/status");
+  const gid_t groups[] = {11, 12};
+  std::vector<gid_t> before(static_cast<size_t>(getgroups(0, nullptr)));
+  ASSERT_EQ(getgroups(static_cast<int>(before.size()), before.data()),
+            static_cast<int>(before.size()));
+  WriteConfig();
+  ASSERT_EQ(setgroups(2, groups), 0);
+  const Outcome without = Call({"run", "--bundle", bundle(), "c"});
+  config["annotations"] = {{"run.oci.keep_original_groups", "1"}};
+  WriteConfig();
+  const Outcome with = Call({"run", "--bundle", bundle(), "c"});
+  ASSERT_EQ(setgroups(before.size(), before.data()), 0);
+  EXPECT_THAT(without.out, Not(HasSubstr("11 12"))) << without.err;
+  EXPECT_THAT(with.out, HasSubstr("11 12")) << with.err;
 }
 
 TEST_F(OciProcess, ResourcesReachTheGroupsItIsIn) {

@@ -1,9 +1,12 @@
 // Law 5: containers outlive their agent. kill -9 of it restarts no container and loses no log line,
 // and the exit code of a container that ended meanwhile is known.
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <set>
 #include <sstream>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -78,6 +81,39 @@ TEST_F(Law5Test, Law5_LogsStayWholeAndTheExitCodeKnownAcrossAgents) {
     ASSERT_EQ(line, absl::StrCat(++expected)) << "a line is lost or doubled";
   }
   EXPECT_EQ(expected, kLines);
+}
+
+// An agent that ends between cluster-init's birth and its v1 groups leaves a pod that lives, and
+// whose containers have nowhere to go.
+TEST_F(Law5Test, Law5_APodWhoseGroupsWereHalfMadeIsCompleted) {
+  world_.StartAgent();
+  world_.Prepare("pod-a");
+  const std::set<std::string> inits = world_.TakeCensus().processes;
+  ASSERT_EQ(inits.size(), 1u);
+  const std::string init = *inits.begin();
+  std::vector<std::string> groups;
+  for (const V1Hierarchy& hierarchy : world_.agent().cgroups->layout().v1) {
+    const std::string parent = absl::StrCat(hierarchy.mount_point, world_.parent());
+    if (access((parent + "/podpod-a").c_str(), F_OK) == 0) groups.push_back(parent);
+  }
+  world_.StopAgent();
+  for (const std::string& parent : groups) {
+    ASSERT_TRUE(WriteControlAt(AT_FDCWD, parent + "/cgroup.procs", init).ok());
+    ASSERT_EQ(rmdir((parent + "/podpod-a").c_str()), 0) << parent;
+  }
+  ASSERT_EQ(unlink((world_.base() + "/run/pods/pod-a/ready").c_str()), 0);
+
+  world_.StartAgent();
+  world_.Prepare("pod-a");
+  EXPECT_EQ(world_.Run("pod-a", {"sh", "-c", "exit 7"}).state.exit_code, 7);
+  EXPECT_EQ(world_.TakeCensus().processes, inits) << "it was made a second time";
+  const std::string entered = ReadFile(absl::StrCat("/proc/", init, "/cgroup")).value_or("");
+  std::istringstream lines(entered);
+  size_t inside = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (absl::StrContains(line, "/podpod-a") && !absl::StartsWith(line, "0:")) ++inside;
+  }
+  EXPECT_EQ(inside, groups.size()) << entered;
 }
 
 TEST_F(Law5Test, Law5_DeadClusterInitTakesItsContainersAlongAndTheyAreUnknown) {

@@ -6,12 +6,15 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
+#include <future>
 #include <thread>
 
 #include "absl/strings/match.h"
@@ -205,6 +208,62 @@ TEST_F(StuckTest, ClusterInitThatDoesNotAnswerHoldsUpNoAgentAndIsAdoptedLater) {
   // Hints come again: Await waits for them alone.
   ASSERT_TRUE(world_.runtime().Kill({"pod-a", "main", 0}).ok());
   EXPECT_EQ(world_.Await("pod-a").exit_code, 137);
+}
+
+// The next child that the traced `parent` makes, stopped at birth as `parent` is; -1 when there is
+// none.
+pid_t AwaitChild(pid_t parent) {
+  int status = 0;
+  unsigned long child = 0;
+  do {
+    if (waitpid(parent, &status, __WALL) != parent) return -1;
+    if (WIFEXITED(status) || WIFSIGNALED(status)) return -1;
+    if (status >> 16 == 0) ptrace(PTRACE_CONT, parent, nullptr, WSTOPSIG(status));
+  } while (status >> 16 == 0);
+  ptrace(PTRACE_GETEVENTMSG, parent, nullptr, &child);
+  const pid_t pid = static_cast<pid_t>(child);
+  return waitpid(pid, &status, __WALL) == pid ? pid : -1;
+}
+
+// Holds the process that prepares the next container of `init` from the moment at which the
+// container's own is there, until that one is over and reaped.
+void HoldBirthUntilTheEnd(pid_t init) {
+  const pid_t prepares = AwaitChild(init);
+  ASSERT_GT(prepares, 0);
+  ptrace(PTRACE_DETACH, init, nullptr, nullptr);
+  ptrace(PTRACE_CONT, prepares, nullptr, nullptr);
+  const pid_t container = AwaitChild(prepares);
+  ASSERT_GT(container, 0);
+  ptrace(PTRACE_DETACH, container, nullptr, nullptr);
+  const absl::Time deadline = absl::Now() + absl::Seconds(30);
+  while (kill(container, 0) == 0 && absl::Now() < deadline) std::this_thread::yield();
+  EXPECT_EQ(kill(container, 0), -1) << "it does not end";
+  ptrace(PTRACE_DETACH, prepares, nullptr, nullptr);
+}
+
+TEST_F(StuckTest, EndBeforeTheBirthIsToldIsTheContainers) {
+  world_.Prepare("pod-a");
+  const pid_t init = world_.InitOf("pod-a");
+  std::promise<int> seized;
+  std::thread tracer([&] {
+    seized.set_value(static_cast<int>(
+        ptrace(PTRACE_SEIZE, init, nullptr, PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE)));
+    HoldBirthUntilTheEnd(init);
+  });
+  ASSERT_EQ(seized.get_future().get(), 0);
+  const std::string layer = world_.base() + "/layer-link";
+  MakeBusyboxLayer(layer);
+  std::filesystem::create_symlink("tmp", layer + "/proc");
+  ContainerSpec spec = world_.Spec("pod-a", {"true"});
+  spec.rootfs.layers = {layer};
+  const ContainerState state = world_.Start(spec);
+  tracer.join();
+  EXPECT_EQ(state.phase, ContainerPhase::kExited);
+  EXPECT_EQ(state.exit_code, 128);
+  EXPECT_THAT(state.message, HasSubstr("/proc"));
+  ContainerSpec next = world_.Spec("pod-a", {"true"});
+  next.attempt = 1;
+  EXPECT_EQ(world_.RunSpec(next).state.exit_code, 0) << "the pod took no other harm";
 }
 
 bool KernelTellsExits() {

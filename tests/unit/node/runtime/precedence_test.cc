@@ -6,6 +6,8 @@
 
 #include "gtest/gtest.h"
 
+#include "base/clock.h"
+
 namespace cluster::node {
 namespace {
 
@@ -37,6 +39,50 @@ TEST(Precedence, StartsThatNeverCeaseKeepNothingFromGoing) {
   Precedence precedence;
   const Precedence::Start start(&precedence);
   precedence.GiveWay();
+}
+
+TEST(Precedence, WhereNothingStartsEveryoneHasHisTurn) {
+  Precedence precedence(absl::Hours(1));
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(precedence.AwaitTurn());
+}
+
+TEST(Precedence, BesideStartsOneMoreLeavesInEachPace) {
+  const absl::Duration pace = absl::Milliseconds(2);
+  Precedence precedence(pace);
+  const Precedence::Start start(&precedence);
+  EXPECT_TRUE(precedence.AwaitTurn());
+  const absl::Duration begin = RealClock()->Monotonic();
+  for (int i = 0; i < 5; ++i) precedence.AwaitTurn();
+  EXPECT_GE(RealClock()->Monotonic() - begin, 4 * pace);
+}
+
+TEST(Precedence, ForEachPodThatCameOneMayLeave) {
+  Precedence precedence(absl::Hours(1));
+  const Precedence::Start start(&precedence);
+  precedence.AwaitTurn();
+  std::atomic<int> left{0};
+  std::thread other([&] {
+    for (int i = 0; i < 3; ++i) {
+      precedence.AwaitTurn();
+      ++left;
+    }
+  });
+  for (int came = 1; came <= 3; ++came) {
+    EXPECT_LT(left, came);
+    precedence.PodCame();
+    while (left < came) std::this_thread::yield();
+  }
+  other.join();
+}
+
+TEST(Precedence, TheRestLeaveOnceNothingStartsAnyMore) {
+  Precedence precedence(absl::Hours(1));
+  std::optional<Precedence::Start> start;
+  start.emplace(&precedence);
+  precedence.AwaitTurn();
+  std::thread other([&] { EXPECT_FALSE(precedence.AwaitTurn()); });
+  start.reset();
+  other.join();
 }
 
 }  // namespace

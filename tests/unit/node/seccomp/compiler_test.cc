@@ -1,5 +1,7 @@
 #include "node/seccomp/compiler.h"
 
+#include <cerrno>
+#include <cstring>
 #include <random>
 
 #include "gmock/gmock.h"
@@ -72,6 +74,22 @@ TEST(CompileProfile, FindsItsWayThroughLargeFilters) {
   EXPECT_EQ(FindCompilerFlaw(profile, {}), "");
 }
 
+// As libseccomp has it: profiles that list other architectures alone are about the machine's, too.
+TEST(CompileProfile, TheMachinesOwnArchitectureNeedsNoMention) {
+  SeccompProfile profile;
+  profile.otherwise = {FilterAction::kAllow, 0};
+  profile.arches = {FilterArch::kX86, FilterArch::kX32};
+  profile.rules.push_back(Rule({"mkdir"}, kDeny, {}));
+  const auto program = CompileProfile(profile, {});
+  ASSERT_TRUE(program.ok()) << program.status();
+  SeccompProfile mentions = profile;
+  mentions.arches.push_back(NativeArch());
+  const auto with = CompileProfile(mentions, {});
+  ASSERT_TRUE(with.ok()) << with.status();
+  ASSERT_EQ(program->size(), with->size());
+  EXPECT_EQ(memcmp(program->data(), with->data(), with->size() * sizeof(sock_filter)), 0);
+}
+
 TEST(CompileProfile, RefusesWhatTheKernelCannotHold) {
   SeccompProfile profile;
   profile.arches = {FilterArch::kX86_64};
@@ -91,6 +109,27 @@ TEST(CompileProfile, MisspeltDenialsAreErrorsMisspeltPermissionsAreNot) {
   EXPECT_TRUE(CompileProfile(profile, {}).ok());
   profile.rules = {Rule({"a_call_of_2035"}, kAllow)};
   EXPECT_TRUE(CompileProfile(profile, {}).ok());
+}
+
+// A profile of years ago: C libraries try what is new and look for another way on ENOSYS alone.
+TEST(CompileProfile, CallsNewerThanTheProfileAreNotThere) {
+  SeccompProfile profile;
+  profile.arches = {FilterArch::kX86_64, FilterArch::kX86};
+  profile.rules = {Rule({"read", "statx"}, kAllow), Rule({"bpf"}, kDeny)};
+  const auto verdict_of = [&profile](const std::string& name, FilterArch arch) {
+    seccomp_data call{};
+    call.nr = static_cast<int>(FindSyscall(name, arch).number.value());
+    call.arch = AuditArch(arch);
+    return RunFilter(CompileProfile(profile, {}).value(), call).verdict;
+  };
+  for (const FilterArch arch : {FilterArch::kX86_64, FilterArch::kX86}) {
+    EXPECT_EQ(verdict_of("statx", arch), SECCOMP_RET_ALLOW);
+    EXPECT_EQ(verdict_of("openat2", arch), SECCOMP_RET_ERRNO | ENOSYS);
+    EXPECT_EQ(verdict_of("mount", arch), SECCOMP_RET_ERRNO | EPERM) << "older: left out by intent";
+  }
+  profile.otherwise = {FilterAction::kKillProcess, 0};
+  EXPECT_EQ(verdict_of("openat2", FilterArch::kX86_64), SECCOMP_RET_KILL_PROCESS)
+      << "who wants an end gets it";
 }
 
 TEST(CompileProfile, EndsWhoComesWithAnotherMachinesCalls) {

@@ -1,6 +1,7 @@
 #include "tests/root/node/oci/strangers/machine.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -146,6 +148,13 @@ void StrangersMachine::RemoveGroups() {
     }
     RemoveGroup(ours);
     EXPECT_FALSE(fs::exists(ours)) << ours;
+  }
+  // Some make directories for hierarchies that the kernel does not have, in the tmpfs above all.
+  struct statfs above {};
+  if (statfs("/sys/fs/cgroup", &above) != 0 || above.f_type != TMPFS_MAGIC) return;
+  for (const auto& entry : fs::directory_iterator("/sys/fs/cgroup")) {
+    std::error_code error;
+    if (fs::remove(entry.path() / group(), error)) fs::remove(entry.path(), error);
   }
 }
 
