@@ -204,7 +204,7 @@ void Loop::Pass() {
     inputs.autoscale = &autoscale_;
   }
   Changes changes = Reconcile(view_, inputs);
-  MergeChanges(PlanChanges(view_, scheduler_.Compute(view_, now), now), &changes);
+  Schedule(view_, now, &scheduler_, &changes);
   rested_.reset();
   if (changes.empty() && usage == nullptr) rested_.emplace(view_.revision(), contacts);
   pass_took_ = parts_.clock->Monotonic() - began;

@@ -10,10 +10,12 @@ namespace cluster::controller {
 
 void Changes::Create(v1::Object object) {
   std::string key = Key(object);
+  MutableMeta(&object)->clear_resource_version();
   writes.push_back({std::move(key), std::move(object), 0});
 }
 
 void Changes::Put(const Entry& before, v1::Object object) {
+  MutableMeta(&object)->clear_resource_version();
   writes.push_back({before.key, std::move(object), before.mod_rev});
 }
 

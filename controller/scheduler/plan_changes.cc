@@ -30,15 +30,29 @@ void BindClaims(const View& view, const v1::Pod& pod, const std::string& node, C
   }
 }
 
-void AddBinding(const View& view, const Binding& binding, absl::Time now, Changes* changes) {
-  const EntryPtr before = view.Find(binding.pod_key);
-  if (before == nullptr || before->mod_rev != binding.mod_rev) return;
+// What a plan is about.
+struct Scene {
+  // nullptr when the pod is not as it was planned with.
+  EntryPtr Find(const std::string& pod_key, store::Rev mod_rev) const {
+    const auto newcomer = newcomers.find(pod_key);
+    EntryPtr pod = newcomer != newcomers.end() ? newcomer->second : view.Find(pod_key);
+    return pod == nullptr || pod->mod_rev != mod_rev ? nullptr : pod;
+  }
+
+  const View& view;
+  const Newcomers& newcomers;
+  const absl::Time now;
+};
+
+void AddBinding(const Scene& scene, const Binding& binding, Changes* changes) {
+  const EntryPtr before = scene.Find(binding.pod_key, binding.mod_rev);
+  if (before == nullptr) return;
   v1::Object after = before->object;
   v1::Pod* pod = after.mutable_pod();
-  BindClaims(view, *pod, binding.node, changes);
+  BindClaims(scene.view, *pod, binding.node, changes);
   pod->mutable_spec()->set_node_name(binding.node);
   pod->mutable_status()->clear_nominated_node_name();
-  SetCondition({kPodScheduled, v1::CONDITION_STATUS_TRUE, "", ""}, now,
+  SetCondition({kPodScheduled, v1::CONDITION_STATUS_TRUE, "", ""}, scene.now,
                pod->mutable_status()->mutable_conditions());
   const v1::ObjectMeta& meta = pod->metadata();
   changes->events.push_back(MakeEvent(after, "Normal", "Scheduled",
@@ -49,16 +63,16 @@ void AddBinding(const View& view, const Binding& binding, absl::Time now, Change
 }
 
 // Its end, with why: whoever owns it can tell it from a failure.
-void AddVictim(const View& view, const Preemption::Victim& victim, const std::string& node,
-               const v1::Pod& preemptor, absl::Time now, Changes* changes) {
-  const EntryPtr before = view.Find(victim.pod_key);
-  if (before == nullptr || before->mod_rev != victim.mod_rev) return;
+void AddVictim(const Scene& scene, const Preemption::Victim& victim, const std::string& node,
+               const v1::Pod& preemptor, Changes* changes) {
+  const EntryPtr before = scene.Find(victim.pod_key, victim.mod_rev);
+  if (before == nullptr) return;
   v1::Object after = before->object;
   v1::Pod* pod = after.mutable_pod();
   SetCondition({"DisruptionTarget", v1::CONDITION_STATUS_TRUE, "PreemptionByScheduler",
                 "default-scheduler: preempting to accommodate a higher priority pod"},
-               now, pod->mutable_status()->mutable_conditions());
-  StampDeletion(now, std::nullopt, pod);
+               scene.now, pod->mutable_status()->mutable_conditions());
+  StampDeletion(scene.now, std::nullopt, pod);
   changes->events.push_back(
       MakeEvent(after, "Normal", "Preempted",
                 absl::StrCat("Preempted by pod ", preemptor.metadata().uid(), " on node ", node),
@@ -66,25 +80,25 @@ void AddVictim(const View& view, const Preemption::Victim& victim, const std::st
   changes->Put(*before, std::move(after));
 }
 
-void AddVictims(const View& view, const Preemption& preemption, absl::Time now, Changes* changes) {
-  const EntryPtr preemptor = view.Find(preemption.pod_key);
-  if (preemptor == nullptr || preemptor->mod_rev != preemption.mod_rev) return;
+void AddVictims(const Scene& scene, const Preemption& preemption, Changes* changes) {
+  const EntryPtr preemptor = scene.Find(preemption.pod_key, preemption.mod_rev);
+  if (preemptor == nullptr) return;
   for (const Preemption::Victim& victim : preemption.victims) {
-    AddVictim(view, victim, preemption.node, preemptor->object.pod(), now, changes);
+    AddVictim(scene, victim, preemption.node, preemptor->object.pod(), changes);
   }
 }
 
-void AddUnschedulable(const View& view, const Unschedulable& verdict, const std::string& nominated,
-                      absl::Time now, Changes* changes) {
-  const EntryPtr before = view.Find(verdict.pod_key);
-  if (before == nullptr || before->mod_rev != verdict.mod_rev) return;
+void AddUnschedulable(const Scene& scene, const Unschedulable& verdict,
+                      const std::string& nominated, Changes* changes) {
+  const EntryPtr before = scene.Find(verdict.pod_key, verdict.mod_rev);
+  if (before == nullptr) return;
   v1::Object after = before->object;
   v1::PodStatus* status = after.mutable_pod()->mutable_status();
   const bool other_node = status->nominated_node_name() != nominated;
   status->set_nominated_node_name(nominated);
   const bool news =
       SetCondition({kPodScheduled, v1::CONDITION_STATUS_FALSE, "Unschedulable", verdict.summary},
-                   now, status->mutable_conditions());
+                   scene.now, status->mutable_conditions());
   if (news) {
     changes->events.push_back(
         MakeEvent(after, "Warning", "FailedScheduling", verdict.summary, kComponent));
@@ -94,17 +108,19 @@ void AddUnschedulable(const View& view, const Unschedulable& verdict, const std:
 
 }  // namespace
 
-Changes PlanChanges(const View& view, const Plan& plan, absl::Time now) {
+Changes PlanChanges(const View& view, const Plan& plan, absl::Time now,
+                    const Newcomers& newcomers) {
+  const Scene scene{view, newcomers, now};
   Changes changes;
-  for (const Binding& binding : plan.bindings) AddBinding(view, binding, now, &changes);
+  for (const Binding& binding : plan.bindings) AddBinding(scene, binding, &changes);
   absl::flat_hash_map<std::string, std::string> nominated;
   for (const Preemption& each : plan.preemptions) {
-    AddVictims(view, each, now, &changes);
+    AddVictims(scene, each, &changes);
     nominated[each.pod_key] = each.node;
   }
   for (const Unschedulable& verdict : plan.unschedulable) {
     const auto node = nominated.find(verdict.pod_key);
-    AddUnschedulable(view, verdict, node == nominated.end() ? "" : node->second, now, &changes);
+    AddUnschedulable(scene, verdict, node == nominated.end() ? "" : node->second, &changes);
   }
   return changes;
 }

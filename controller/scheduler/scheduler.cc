@@ -47,7 +47,7 @@ class Planner {
     const int node = BestFor(pod->shape);
     if (node == kNowhere) {
       left_.push_back(pod);
-      if (pod->shape->preempts) Preempt(pod);
+      if (pod->shape->preempts && !IsNewcomer(*pod)) Preempt(pod);
       return false;
     }
     Occupy(pod, node);
@@ -77,6 +77,9 @@ class Planner {
   }
 
  private:
+  // Nobody ends for a pod that may never be made.
+  static bool IsNewcomer(const PodRecord& pod) { return pod.entry.mod_rev() == 0; }
+
   const std::string& NameOf(int node) const {
     return state_->nodes()[static_cast<size_t>(node)].name();
   }
@@ -222,9 +225,12 @@ void Scheduler::Prepare(const View& view) {
   state_.Sync(view);
 }
 
-Plan Scheduler::Compute(const View& view, absl::Time /*now*/) {
+Plan Scheduler::Compute(const View& view, const Newcomers& newcomers, absl::Time /*now*/) {
   Prepare(view);
-  return PlanWith(view, options_, &state_);
+  for (const auto& [key, entry] : newcomers) state_.Note(nullptr, entry);
+  Plan plan = PlanWith(view, options_, &state_);
+  for (const auto& [key, entry] : newcomers) state_.Note(entry, nullptr);
+  return plan;
 }
 
 }  // namespace cluster::controller

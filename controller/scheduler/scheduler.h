@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 
 #include "controller/reconcile/changes.h"
@@ -63,6 +64,9 @@ struct Plan {
   std::vector<Preemption> preemptions;       // in the order of the queue
 };
 
+// Pods that are about to be made, by key; their mod_rev is 0.
+using Newcomers = absl::flat_hash_map<std::string, EntryPtr>;
+
 // Every pod that has no node and is not being deleted.
 Plan ComputePlan(const View& view, const SchedulerOptions& options, absl::Time now);
 
@@ -78,7 +82,9 @@ class Scheduler {
   void Note(const EntryPtr& before, const EntryPtr& after) {
     if (!is_new_) state_.Note(before, after);
   }
-  Plan Compute(const View& view, absl::Time now);
+  Plan Compute(const View& view, absl::Time now) { return Compute(view, {}, now); }
+  // With pods that are not in the view yet, which wait like the others.
+  Plan Compute(const View& view, const Newcomers& newcomers, absl::Time now);
   // The part of Compute that takes notice of what changed.
   void Prepare(const View& view);
 
@@ -88,9 +94,16 @@ class Scheduler {
   ClusterState state_;
 };
 
+// Pods of the view that wait for a node, and those that `changes` makes: these are made with their
+// node, or with why there is none, and so are written once instead of twice. Nobody is ended for
+// one that is not there yet. Not pods with claims: where they may run is in the claims, which have
+// to be there.
+void Schedule(const View& view, absl::Time now, Scheduler* scheduler, Changes* changes);
+
 // The plan as writes: spec.nodeName and the condition PodScheduled=True, or PodScheduled=False with
 // the summary where that is new; victims end, with the condition DisruptionTarget, and the pod that
 // needs their room is nominated for it. With the events Scheduled, FailedScheduling and Preempted.
-Changes PlanChanges(const View& view, const Plan& plan, absl::Time now);
+Changes PlanChanges(const View& view, const Plan& plan, absl::Time now,
+                    const Newcomers& newcomers = {});
 
 }  // namespace cluster::controller

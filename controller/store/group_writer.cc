@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <future>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -15,6 +16,9 @@ namespace {
 
 constexpr absl::Duration kSpaceCheck = absl::Seconds(1);
 constexpr absl::Duration kLeaseRetry = absl::Seconds(1);
+constexpr absl::Duration kCacheLook = absl::Seconds(15);
+// Commits between two looks at the cache that make it worth its memory.
+constexpr int64_t kBusyCommits = 300;
 
 absl::Status NoLease(LeaseId lease) {
   return absl::NotFoundError(
@@ -94,6 +98,7 @@ void GroupWriter::Run() {
     ExpireLeases();
     if (health().state == HealthState::kReadOnly) TryToLeaveReadOnly();
     if (jobs.empty()) {
+      ShrinkCache();
       MutexLock lock(&mutex_);
       if (stopping_ && queue_.empty()) return;
       continue;
@@ -105,7 +110,33 @@ void GroupWriter::Run() {
     }
     if (observe_wal_) observe_wal_(wal_pages_);
     KeepLogShort();
+    ShrinkCache();
   }
+}
+
+void GroupWriter::ShrinkCache() {
+  sqlite3* const db = tables_->connection()->get();
+  if (CacheLookIsDue()) {
+    const int64_t commits = commits_ - std::exchange(commits_at_look_, commits_.load());
+    if (commits < kBusyCommits) sqlite3_db_release_memory(db);
+    MutexLock lock(&mutex_);
+    next_cache_look_ =
+        commits > 0 ? options_.clock->Monotonic() + kCacheLook : absl::InfiniteDuration();
+  }
+  int used = 0;
+  int most = 0;
+  if (sqlite3_db_status(db, SQLITE_DBSTATUS_CACHE_USED, &used, &most, 0) == SQLITE_OK) {
+    cache_bytes_ = used;
+  }
+}
+
+bool GroupWriter::CacheLookIsDue() {
+  const absl::Duration now = options_.clock->Monotonic();
+  MutexLock lock(&mutex_);
+  if (next_cache_look_ == absl::InfiniteDuration() && commits_ != commits_at_look_) {
+    next_cache_look_ = now + kCacheLook;
+  }
+  return now >= next_cache_look_;
 }
 
 void GroupWriter::KeepLogShort() {
@@ -162,6 +193,9 @@ absl::Duration GroupWriter::WaitTime() {
   if (deadline.has_value() && health_.state != HealthState::kFailed) {
     const absl::Duration at = std::max(*deadline, retry_leases_at_);
     wait = std::min(wait, at - options_.clock->Monotonic());
+  }
+  if (next_cache_look_ != absl::InfiniteDuration()) {
+    wait = std::min(wait, next_cache_look_ - options_.clock->Monotonic());
   }
   return std::max(wait, absl::ZeroDuration());
 }

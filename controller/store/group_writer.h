@@ -58,6 +58,7 @@ class GroupWriter {
   Health health() const;
   int64_t transactions() const { return transactions_; }
   int64_t commits() const { return commits_; }
+  int64_t cache_bytes() const { return cache_bytes_; }
 
  private:
   struct Job {
@@ -78,6 +79,9 @@ class GroupWriter {
   void KeepLogShort();
   void StartLogOver();
   absl::Status Checkpoint(int mode);
+  // Gives back the memory of SQLite's page cache after a time of few writes.
+  void ShrinkCache();
+  bool CacheLookIsDue();
 
   void CommitJobs(std::vector<Job>* jobs);
   absl::Status CommitTogether(const std::vector<Job>& jobs);
@@ -114,17 +118,21 @@ class GroupWriter {
   // The writing thread's own.
   bool deleted_while_full_ = false;
   int wal_pages_ = 0;
+  int64_t commits_at_look_ = 0;  // when ShrinkCache last looked
 
   std::atomic<Rev> rev_;
   std::atomic<Rev> compacted_;
   std::atomic<int64_t> transactions_{0};
   std::atomic<int64_t> commits_{0};
+  std::atomic<int64_t> cache_bytes_{0};
 
   mutable Mutex mutex_;
   CondVar queued_;
   std::deque<Job> queue_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   LeaseBook leases_ ABSL_GUARDED_BY(mutex_);
+  // At once: the store was read whole when it was opened.
+  absl::Duration next_cache_look_ ABSL_GUARDED_BY(mutex_) = absl::ZeroDuration();
   absl::Duration retry_leases_at_ ABSL_GUARDED_BY(mutex_) = absl::ZeroDuration();
   Health health_ ABSL_GUARDED_BY(mutex_);
 };

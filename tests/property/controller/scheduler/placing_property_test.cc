@@ -334,6 +334,21 @@ void Change(Generator* generator, int nodes, int step, World* world, Scheduler* 
   scheduler->Note(before, world->Find(key));
 }
 
+// Pods that are placed as they are made; some of what comes of it is lost.
+void Make(Generator* generator, int nodes, int step, World* world, Scheduler* scheduler) {
+  Changes changes;
+  for (int i = generator->Below(4); i > 0; --i) {
+    v1::Object pod = generator->RandomPod(absl::StrCat("new", step, "-", i), nodes);
+    changes.Create(std::move(pod));
+  }
+  Schedule(world->view(), kNow, scheduler, &changes);
+  for (const Write& write : changes.writes) {
+    if (generator->OneIn(3)) continue;
+    const EntryPtr before = world->Find(write.key);
+    if (world->Commit(write)) scheduler->Note(before, world->Find(write.key));
+  }
+}
+
 TEST_P(PlacingLaws, WhatIsKeptUpWithChangesIsWhatIsComputedAnew) {
   for (uint64_t i = 0; i < kLives; ++i) {
     SCOPED_TRACE(absl::StrCat("seed ", Seed(i)));
@@ -357,6 +372,7 @@ TEST_P(PlacingLaws, WhatIsKeptUpWithChangesIsWhatIsComputedAnew) {
       for (int changes = generator.Below(6); changes > 0; --changes) {
         Change(&generator, nodes, step, &world, &scheduler);
       }
+      Make(&generator, nodes, step, &world, &scheduler);
     }
   }
 }

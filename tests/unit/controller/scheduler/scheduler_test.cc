@@ -202,5 +202,122 @@ TEST(PlanChanges, SkipsPodsThatChangedMeanwhile) {
   EXPECT_TRUE(PlanChanges(world.view(), plan, kNow).empty());
 }
 
+// What a pass makes is placed in the same pass.
+class ScheduleTest : public ::testing::Test {
+ protected:
+  Changes Schedule(Changes changes) {
+    controller::Schedule(world_.view(), kNow, &scheduler_, &changes);
+    return changes;
+  }
+  static Changes Creating(std::vector<v1::Object> objects) {
+    Changes changes;
+    for (v1::Object& object : objects) changes.Create(std::move(object));
+    return changes;
+  }
+
+  void Put(v1::Object object) {
+    world_.Put(std::move(object));
+    scheduler_.Reset();
+  }
+  void Commit(const Changes& changes) {
+    EXPECT_TRUE(world_.Commit(changes).empty());
+    scheduler_.Reset();
+  }
+
+  World world_;
+  Scheduler scheduler_{SchedulerOptions{}};
+};
+
+TEST_F(ScheduleTest, PodsAreMadeWithTheirNode) {
+  Put(Node("n1").Allocatable("2", "4Gi"));
+  Put(Pod("a-old").Cpu("1"));
+  const Changes changes = Schedule(Creating({Pod("new-1").Cpu("1"), Pod("new-2").Cpu("1")}));
+  ASSERT_EQ(changes.writes.size(), 3u) << "each pod is written once";
+  Commit(changes);
+  EXPECT_EQ(world_.PodNamed("a-old").spec().node_name(), "n1") << "it waited longer";
+  EXPECT_EQ(world_.PodNamed("new-1").spec().node_name(), "n1");
+  const v1::Pod rest = world_.PodNamed("new-2");
+  EXPECT_EQ(rest.spec().node_name(), "");
+  ASSERT_EQ(rest.status().conditions_size(), 1);
+  EXPECT_EQ(rest.status().conditions(0).reason(), "Unschedulable");
+  // What it made counts from now on, and nothing else does.
+  EXPECT_TRUE(Schedule({}).empty());
+  Put(Node("n1").Allocatable("3", "4Gi"));
+  Commit(Schedule({}));
+  EXPECT_EQ(world_.PodNamed("new-2").spec().node_name(), "n1");
+}
+
+TEST_F(ScheduleTest, WhatIsNotCommittedLeavesNoTrace) {
+  Put(Node("n1").Allocatable("1", "4Gi"));
+  EXPECT_EQ(Schedule(Creating({Pod("lost").Cpu("1")})).writes[0].put->pod().spec().node_name(),
+            "n1");
+  EXPECT_EQ(Schedule(Creating({Pod("next").Cpu("1")})).writes[0].put->pod().spec().node_name(),
+            "n1");
+}
+
+TEST_F(ScheduleTest, OtherWritesStayAsTheyAre) {
+  Put(Node("n1"));
+  Put(Pod("taken").On("n1"));
+  Changes changes = Creating({Pod("taken"), ReplicaSet("web"), Pod("new"), Pod("bound").On("n1")});
+  changes.writes[2].with_previous = true;
+  changes = Schedule(std::move(changes));
+  ASSERT_EQ(changes.writes.size(), 4u);
+  EXPECT_EQ(changes.writes[0].put->pod().spec().node_name(), "") << "the name is another pod's";
+  EXPECT_TRUE(changes.writes[1].put->has_replica_set());
+  EXPECT_EQ(changes.writes[2].put->pod().spec().node_name(), "n1");
+  EXPECT_TRUE(changes.writes[2].with_previous);
+  EXPECT_EQ(changes.writes[2].expected, 0);
+  EXPECT_EQ(changes.events.size(), 1u) << "who comes with a node needs none";
+}
+
+// The claims have to be there first.
+TEST_F(ScheduleTest, PodsWithClaimsWaitForTheNextPass) {
+  Put(Node("n1"));
+  v1::Object pod = Pod("new");
+  v1::Volume* volume = pod.mutable_pod()->mutable_spec()->add_volumes();
+  volume->set_name("data");
+  volume->mutable_persistent_volume_claim()->set_claim_name("data");
+  const Changes changes = Schedule(Creating({pod}));
+  ASSERT_EQ(changes.writes.size(), 1u);
+  EXPECT_EQ(changes.writes[0].put->pod().spec().node_name(), "");
+  EXPECT_TRUE(changes.events.empty());
+}
+
+TEST_F(ScheduleTest, NobodyEndsForAPodThatIsNotThereYet) {
+  Put(Node("n1").Allocatable("1", "4Gi"));
+  Put(Pod("low").Cpu("1").On("n1"));
+  v1::Object high = Pod("high").Cpu("1");
+  high.mutable_pod()->mutable_spec()->set_priority(100);
+  Commit(Schedule(Creating({high})));
+  EXPECT_FALSE(world_.PodNamed("low").metadata().has_deletion_timestamp());
+  EXPECT_EQ(world_.PodNamed("high").status().conditions(0).reason(), "Unschedulable");
+  Commit(Schedule({}));
+  EXPECT_TRUE(world_.PodNamed("low").metadata().has_deletion_timestamp());
+  EXPECT_EQ(world_.PodNamed("high").status().nominated_node_name(), "n1");
+}
+
+// What the pass says of a node is not known to the scheduler yet.
+TEST_F(ScheduleTest, PodsWaitWhereAPassChangesNodes) {
+  Put(Node("n1"));
+  Changes changes = Creating({Pod("new")});
+  v1::Object lost = Node("n1");
+  changes.Put(*world_.view().Find("nodes/n1"), lost);
+  changes = Schedule(std::move(changes));
+  EXPECT_EQ(changes.writes[0].put->pod().spec().node_name(), "");
+  EXPECT_TRUE(changes.events.empty());
+}
+
+TEST_F(ScheduleTest, PodsOfOneNodeComeTogetherAfterEverythingElse) {
+  Put(Node("n1"));
+  Put(Node("n2"));
+  Changes changes = Creating({Pod("a"), Pod("b"), Pod("c"), Pod("d"), ReplicaSet("web")});
+  changes = Schedule(std::move(changes));
+  ASSERT_EQ(changes.writes.size(), 5u);
+  EXPECT_TRUE(changes.writes[0].put->has_replica_set());
+  std::vector<std::string> nodes;
+  for (size_t i = 1; i < 5; ++i) nodes.push_back(changes.writes[i].put->pod().spec().node_name());
+  EXPECT_THAT(nodes, ElementsAre("n1", "n1", "n2", "n2"));
+}
+
 }  // namespace
 }  // namespace cluster::controller
