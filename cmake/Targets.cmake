@@ -37,6 +37,17 @@ function(cluster_binary name)
   cluster_unity(${name})
 endfunction()
 
+# cluster_use_jemalloc(TARGET)
+# For programs whose work is messages of many small parts: with the C library's allocator they take a third more processor
+# time, and give less of their memory back. Sanitizers bring their own.
+function(cluster_use_jemalloc name)
+  if(CLUSTER_SANITIZE)
+    return()
+  endif()
+  find_library(JEMALLOC_LIBRARY jemalloc REQUIRED)
+  target_link_libraries(${name} PRIVATE ${JEMALLOC_LIBRARY})
+endfunction()
+
 # cluster_test_sources(TARGET)   what all that stands on googletest is compiled with
 function(cluster_test_sources name)
   # Its flags and definitions too: a compiler takes a precompiled header only with those it was made with.

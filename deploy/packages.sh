@@ -11,7 +11,7 @@ build=(cmake ninja-build ccache mold g++ pkg-config
   libyaml-cpp-dev libgtest-dev libgmock-dev libsqlite3-dev libarchive-dev libssl-dev libc-ares-dev
   nlohmann-json3-dev libcli11-dev libbenchmark-dev libseccomp-dev libcap-dev libnftables-dev
   zlib1g-dev libzstd-dev libjemalloc-dev)
-tests=(clang clang-format clang-tidy libclang-rt-14-dev busybox-static git qemu-system-x86 e2fsprogs
+tests=(clang clang-format clang-tidy libclang-rt-14-dev busybox-static git patch qemu-system-x86 e2fsprogs
   tzdata)
 peers=(podman containerd docker.io crun)
 run=(dpkg tar coreutils busybox-static tzdata)

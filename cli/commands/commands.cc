@@ -23,6 +23,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddRebalance(app, session);
   AddScale(app, session);
   AddAutoscale(app, session);
+  AddExpose(app, session);
   AddRollout(app, session);
   AddCordon(app, session);
   AddDrain(app, session);

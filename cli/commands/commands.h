@@ -29,6 +29,8 @@ void AddRebalance(CLI::App& app, Session& session);
 void AddDiff(CLI::App& app, Session& session);
 void AddScale(CLI::App& app, Session& session);
 void AddAutoscale(CLI::App& app, Session& session);
+// A service for what is there.
+void AddExpose(CLI::App& app, Session& session);
 void AddRollout(CLI::App& app, Session& session);
 // cordon and uncordon
 void AddCordon(CLI::App& app, Session& session);

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "cli/commands/commands.h"
 #include "cli/commands/targets.h"
+#include "cli/output/rows.h"
 
 #include "base/status.h"
 #include "proto/schema/selector.h"
@@ -37,32 +38,39 @@ bool Claims(const v1::Pod& pod, const std::string& claim) {
   return false;
 }
 
-absl::Status FetchOwned(Client& client, const v1::Object& object, Related& related) {
+// Whether `describe` of the object speaks of this pod, which lives where the object does.
+bool IsRelated(const v1::Object& object, const v1::Pod& pod) {
+  if (object.has_node() || object.has_service()) return true;  // as listed
+  if (object.has_persistent_volume_claim()) return Claims(pod, Meta(object).name());
+  return IsOwnedBy(pod.metadata(), Meta(object));
+}
+
+absl::Status FetchPods(Client& client, const v1::Object& object, Related& related) {
+  const v1::ServiceSpec& service = object.service().spec();
+  const bool has_pods = object.has_replica_set() || object.has_stateful_set() ||
+                        object.has_daemon_set() || object.has_node() ||
+                        object.has_persistent_volume_claim() || !service.selector().empty();
+  if (!has_pods) return absl::OkStatus();
   const v1::ObjectMeta& meta = Meta(object);
-  if (object.has_deployment()) {
-    ASSIGN_OR_RETURN(v1::ListResponse sets, List(client, "ReplicaSet", meta.namespace_(), "", ""));
-    for (v1::Object& set : *sets.mutable_objects()) {
-      if (IsOwnedBy(Meta(set), meta)) {
-        related.replica_sets.push_back(std::move(*set.mutable_replica_set()));
-      }
-    }
+  ASSIGN_OR_RETURN(
+      v1::ListResponse pods,
+      List(client, "Pod", meta.namespace_(),
+           service.selector().empty() ? "" : LabelsText(service.selector()),
+           object.has_node() ? absl::StrCat("spec.nodeName=", meta.name()) : std::string()));
+  for (v1::Object& pod : *pods.mutable_objects()) {
+    if (IsRelated(object, pod.pod())) related.pods.push_back(std::move(*pod.mutable_pod()));
   }
-  if (object.has_persistent_volume_claim()) {
-    ASSIGN_OR_RETURN(v1::ListResponse pods, List(client, "Pod", meta.namespace_(), "", ""));
-    for (v1::Object& pod : *pods.mutable_objects()) {
-      if (Claims(pod.pod(), meta.name())) related.pods.push_back(std::move(*pod.mutable_pod()));
-    }
-  }
-  const bool owns_pods =
-      object.has_replica_set() || object.has_stateful_set() || object.has_daemon_set();
-  if (owns_pods || object.has_node()) {
-    const std::string on_node =
-        object.has_node() ? absl::StrCat("spec.nodeName=", meta.name()) : std::string();
-    ASSIGN_OR_RETURN(v1::ListResponse pods, List(client, "Pod", meta.namespace_(), "", on_node));
-    for (v1::Object& pod : *pods.mutable_objects()) {
-      if (object.has_node() || IsOwnedBy(Meta(pod), meta)) {
-        related.pods.push_back(std::move(*pod.mutable_pod()));
-      }
+  return absl::OkStatus();
+}
+
+absl::Status FetchOwned(Client& client, const v1::Object& object, Related& related) {
+  RETURN_IF_ERROR(FetchPods(client, object, related));
+  if (!object.has_deployment()) return absl::OkStatus();
+  const v1::ObjectMeta& meta = Meta(object);
+  ASSIGN_OR_RETURN(v1::ListResponse sets, List(client, "ReplicaSet", meta.namespace_(), "", ""));
+  for (v1::Object& set : *sets.mutable_objects()) {
+    if (IsOwnedBy(Meta(set), meta)) {
+      related.replica_sets.push_back(std::move(*set.mutable_replica_set()));
     }
   }
   return absl::OkStatus();

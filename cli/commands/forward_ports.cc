@@ -6,10 +6,12 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "cli/session.h"
 
 #include "base/status.h"
+#include "proto/schema/service_types.h"
 
 namespace cluster::cli {
 namespace {
@@ -38,6 +40,19 @@ absl::StatusOr<uint16_t> RemotePort(const std::string& word, absl::string_view t
   }
   return absl::NotFoundError(
       absl::StrCat("pod ", pod.metadata().name(), " has no port named \"", text, "\""));
+}
+
+absl::StatusOr<v1::ServicePort> FindServicePort(absl::string_view text,
+                                                const v1::Service& service) {
+  std::vector<std::string> known;
+  for (const v1::ServicePort& port : service.spec().ports()) {
+    if (port.protocol() != v1::PROTOCOL_TCP) continue;
+    if (text == port.name() || text == absl::StrCat(port.port())) return port;
+    known.push_back(absl::StrCat(port.port()));
+  }
+  return absl::NotFoundError(
+      absl::StrCat("service ", service.metadata().name(), " has no TCP port ", text,
+                   known.empty() ? "" : absl::StrCat("; it has ", absl::StrJoin(known, ", "))));
 }
 
 }  // namespace
@@ -74,6 +89,23 @@ absl::StatusOr<std::vector<ForwardedPort>> ParseForwardedPorts(
     ASSIGN_OR_RETURN(ports.emplace_back(), ParseForwardedPort(word, pod));
   }
   return ports;
+}
+
+absl::StatusOr<std::vector<std::string>> ToPodPorts(const std::vector<std::string>& words,
+                                                    const v1::Service& service) {
+  std::vector<std::string> translated;
+  for (const std::string& word : words) {
+    const size_t colon = word.rfind(':');
+    const bool alone = colon == std::string::npos;
+    ASSIGN_OR_RETURN(const v1::ServicePort port,
+                     FindServicePort(alone ? word : word.substr(colon + 1), service));
+    // Whoever looks a headless service up reaches its pods themselves.
+    const std::string target =
+        IsHeadless(service.spec()) ? absl::StrCat(port.port()) : port.target_port();
+    const std::string local = alone ? absl::StrCat(port.port()) : word.substr(0, colon);
+    translated.push_back(absl::StrCat(local, ":", target));
+  }
+  return translated;
 }
 
 }  // namespace cluster::cli

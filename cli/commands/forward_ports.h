@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 
 #include "cluster/v1/pod.pb.h"
+#include "cluster/v1/service.pb.h"
 
 namespace cluster::cli {
 
@@ -24,5 +25,11 @@ absl::StatusOr<ForwardedPort> ParseForwardedPort(const std::string& word, const 
 // One or more.
 absl::StatusOr<std::vector<ForwardedPort>> ParseForwardedPorts(
     const std::vector<std::string>& words, const v1::Pod& pod);
+
+// The same words in the terms of the service's pods, where REMOTE is a port of the service, by
+// number or name: "8080:80" becomes "8080:http" where the service's port 80 leads there. NotFound:
+// it has no such port of TCP.
+absl::StatusOr<std::vector<std::string>> ToPodPorts(const std::vector<std::string>& words,
+                                                    const v1::Service& service);
 
 }  // namespace cluster::cli

@@ -31,6 +31,13 @@ absl::StatusOr<std::string> SelectorOf(const Target& target, const v1::Object& o
   if (owner.has_stateful_set()) return SelectorText(owner.stateful_set().spec().selector());
   if (owner.has_daemon_set()) return SelectorText(owner.daemon_set().spec().selector());
   if (owner.has_job()) return SelectorText(owner.job().spec().selector());
+  if (owner.has_service()) {
+    if (!owner.service().spec().selector().empty()) {
+      return LabelsText(owner.service().spec().selector());
+    }
+    return absl::FailedPreconditionError(absl::StrCat(TargetText(*target.kind, target.name),
+                                                      " has no selector, so no pods; name a pod"));
+  }
   return UsageError(absl::StrCat("a ", target.kind->singular, " has no pods; name a pod"));
 }
 

@@ -11,8 +11,8 @@
 
 namespace cluster::cli {
 
-// NAME or pod/NAME: that pod. deploy/NAME, rs/NAME, job/NAME: one of its pods, a ready one where
-// there is one, then the youngest; stderr says which when there were several.
+// NAME or pod/NAME: that pod. deploy/NAME, rs/NAME, job/NAME, svc/NAME: one of its pods, a ready
+// one where there is one, then the youngest; stderr says which when there were several.
 absl::StatusOr<v1::Pod> ChoosePod(Session& session, const std::string& word);
 
 struct ContainerName {

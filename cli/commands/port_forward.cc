@@ -18,6 +18,7 @@
 #include "cli/commands/forward_connection.h"
 #include "cli/commands/forward_ports.h"
 #include "cli/commands/pod_choice.h"
+#include "cli/commands/targets.h"
 
 #include "base/mutex.h"
 #include "base/status.h"
@@ -174,13 +175,23 @@ class Forwarder {
   absl::Status lost_ ABSL_GUARDED_BY(mutex_);
 };
 
+// Those of a service are its own; its pods may have others.
+absl::StatusOr<std::vector<std::string>> PortWords(Session& session,
+                                                   const std::vector<std::string>& words) {
+  std::vector<std::string> ports(words.begin() + 1, words.end());
+  ASSIGN_OR_RETURN(const Target target, ParseOneTarget({words[0]}, "Pod"));
+  if (target.kind->object_case != v1::Object::kService) return ports;
+  ASSIGN_OR_RETURN(const v1::Object service, FetchOne(session, target));
+  return ToPodPorts(ports, service.service());
+}
+
 absl::Status PortForward(Session& session, const PortForwardFlags& flags) {
   if (flags.words.empty()) {
     return UsageError("name a pod and a port: clusterctl port-forward web-1 8080:80");
   }
   ASSIGN_OR_RETURN(const v1::Pod pod, ChoosePod(session, flags.words[0]));
-  ASSIGN_OR_RETURN(const std::vector<ForwardedPort> ports,
-                   ParseForwardedPorts({flags.words.begin() + 1, flags.words.end()}, pod));
+  ASSIGN_OR_RETURN(const std::vector<std::string> words, PortWords(session, flags.words));
+  ASSIGN_OR_RETURN(const std::vector<ForwardedPort> ports, ParseForwardedPorts(words, pod));
   if (pod.status().phase() != v1::POD_PHASE_RUNNING) {
     return absl::FailedPreconditionError(
         absl::StrCat("unable to forward port because pod/", pod.metadata().name(),
@@ -211,9 +222,11 @@ void AddPortForward(CLI::App& app, Session& session) {
       "pod sees connections from its own 127.0.0.1",
       "clusterctl port-forward web-1 8080:80\n"
       "clusterctl port-forward deploy/web 8080:http 9090\n"
+      "clusterctl port-forward svc/web 8080:80\n"
       "clusterctl port-forward web-1 :80 --address 0.0.0.0");
   auto flags = std::make_shared<PortForwardFlags>();
-  command->add_option("pod", flags->words, "POD, pod/NAME or deploy/NAME, then [LOCAL:]REMOTE...");
+  command->add_option("pod", flags->words,
+                      "POD, pod/NAME, deploy/NAME or svc/NAME, then [LOCAL:]REMOTE...");
   command
       ->add_option("--address", flags->addresses,
                    "Where to listen: localhost, or IPv4 addresses, with commas between them")

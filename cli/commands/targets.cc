@@ -12,9 +12,15 @@ namespace cluster::cli {
 namespace {
 
 // What `all` stands for: the workloads.
-constexpr absl::string_view kAllKinds[] = {"Pod",        "DaemonSet",   "Deployment",
-                                           "ReplicaSet", "StatefulSet", "HorizontalPodAutoscaler",
-                                           "Job",        "CronJob"};
+constexpr absl::string_view kAllKinds[] = {"Pod",
+                                           "Service",
+                                           "DaemonSet",
+                                           "Deployment",
+                                           "ReplicaSet",
+                                           "StatefulSet",
+                                           "HorizontalPodAutoscaler",
+                                           "Job",
+                                           "CronJob"};
 
 // deployments.apps and deployments.v1.apps mean deployments.
 const Kind* FindQualifiedKind(const std::string& word) {

@@ -121,6 +121,8 @@ void DescribeOwn(const v1::Object& object, const Related& related, absl::Time no
       return DescribePodTemplate(object.controller_revision().data(), 0, text);
     case v1::Object::kHorizontalPodAutoscaler:
       return DescribeAutoscaler(object.horizontal_pod_autoscaler(), now, text);
+    case v1::Object::kService:
+      return DescribeService(object.service(), related, text);
     case v1::Object::OBJECT_NOT_SET:
       return;
   }

@@ -18,7 +18,8 @@ struct Related {
   // Events about it.
   std::vector<v1::Event> events = {};
   // Of a Deployment: its ReplicaSets. Of a ReplicaSet, StatefulSet or DaemonSet: its pods. Of a
-  // node: the pods on it. Of a claim: the pods that name it.
+  // node: the pods on it. Of a claim: the pods that name it. Of a
+  // service: those that its selector finds.
   std::vector<v1::ReplicaSet> replica_sets = {};
   std::vector<v1::Pod> pods = {};
   // Of a pod that has not ended: why it is where it is.
@@ -48,6 +49,7 @@ void DescribeLimitRange(const v1::LimitRange& range, Description& text);
 void DescribeQuota(const v1::ResourceQuota& quota, Description& text);
 void DescribeClaim(const v1::PersistentVolumeClaim& claim, const Related& related, absl::Time now,
                    Description& text);
+void DescribeService(const v1::Service& service, const Related& related, Description& text);
 void DescribeNode(const v1::Node& node, const Related& related, absl::Time now, Description& text);
 void DescribeVolumes(const v1::PodSpec& spec, int level, Description& text);
 std::vector<std::string> MountLines(

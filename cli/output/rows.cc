@@ -12,6 +12,7 @@
 #include "cli/output/job_text.h"
 #include "cli/output/pod_status.h"
 #include "cli/output/quota_text.h"
+#include "cli/output/service_text.h"
 
 #include "proto/schema/enum_text.h"
 #include "proto/schema/scalars.h"
@@ -74,6 +75,8 @@ Layout LayoutOf(const Kind& kind) {
       return {{"CONTROLLER", "REVISION", "AGE"}, 3};
     case v1::Object::kHorizontalPodAutoscaler:
       return {{"REFERENCE", "TARGETS", "MINPODS", "MAXPODS", "REPLICAS", "AGE"}, 6};
+    case v1::Object::kService:
+      return {{"TYPE", "CLUSTER-IP", "EXTERNAL-IP", "PORT(S)", "AGE", "SELECTOR"}, 5};
     case v1::Object::OBJECT_NOT_SET:
       break;
   }
@@ -232,6 +235,15 @@ Cells AutoscalerCells(const v1::HorizontalPodAutoscaler& autoscaler, absl::Time 
           AgeOf(autoscaler.metadata(), now)};
 }
 
+Cells ServiceCells(const v1::Service& service, absl::Time now) {
+  return {std::string(EnumText(service.spec().type())),
+          ClusterIpText(service),
+          ExternalIpText(service),
+          ServicePortsText(service),
+          AgeOf(service.metadata(), now),
+          LabelsText(service.spec().selector())};
+}
+
 Cells CellsOf(const v1::Object& object, absl::Time now) {
   const v1::ObjectMeta& meta = Meta(object);
   switch (object.object_case()) {
@@ -278,6 +290,8 @@ Cells CellsOf(const v1::Object& object, absl::Time now) {
       return RevisionCells(object.controller_revision(), now);
     case v1::Object::kHorizontalPodAutoscaler:
       return AutoscalerCells(object.horizontal_pod_autoscaler(), now);
+    case v1::Object::kService:
+      return ServiceCells(object.service(), now);
     case v1::Object::OBJECT_NOT_SET:
       break;
   }

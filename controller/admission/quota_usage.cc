@@ -13,6 +13,7 @@
 #include "proto/schema/pod_resources.h"
 #include "proto/schema/resource_names.h"
 #include "proto/schema/scalars.h"
+#include "proto/schema/service_types.h"
 
 namespace cluster::controller {
 namespace {
@@ -70,6 +71,11 @@ void AddClaim(const v1::PersistentVolumeClaim& claim, QuotaAmounts* usage) {
   (*usage)["requests.storage"] = storage;
   (*usage)[of_class + "requests.storage"] = storage;
   (*usage)[of_class + "persistentvolumeclaims"] = 1;
+}
+
+void AddService(const v1::ServiceSpec& spec, QuotaAmounts* usage) {
+  (*usage)["services.nodeports"] = TakesNodePorts(spec) ? spec.ports_size() : 0;
+  (*usage)["services.loadbalancers"] = spec.type() == v1::SERVICE_TYPE_LOAD_BALANCER ? 1 : 0;
 }
 
 bool InScope(v1::QuotaScope scope, const v1::Pod& pod) {
@@ -132,6 +138,7 @@ QuotaAmounts UsageOf(const v1::Object& object) {
     // Kinds without a group are counted by their bare name too.
     if (group.empty()) usage[kind.plural] = 1;
     if (object.has_persistent_volume_claim()) AddClaim(object.persistent_volume_claim(), &usage);
+    if (object.has_service()) AddService(object.service().spec(), &usage);
   }
   return usage;
 }

@@ -61,14 +61,16 @@ struct Item {
 
 class Planner {
  public:
-  Planner(const Cache& cache, const v1::ApplyRequest& request, const std::string& write_id,
-          absl::Time now)
-      : cache_(cache), request_(request), write_id_(write_id), now_(now) {}
+  Planner(const Cache& cache, AddressBook* addresses, const v1::ApplyRequest& request,
+          const std::string& write_id, absl::Time now)
+      : cache_(cache), addresses_(addresses), request_(request), write_id_(write_id), now_(now) {}
 
   absl::StatusOr<ApplyPlan> Run() {
     RETURN_IF_ERROR(CheckLimits(request_));
     for (int i = 0; i < request_.objects_size(); ++i) RETURN_IF_ERROR(Prepare(i));
     AdmitPriorities();
+    if (!violations_.empty()) return InvalidObjects(violations_);
+    for (size_t i = 0; i < items_.size(); ++i) RETURN_IF_ERROR(ChooseAddresses(i));
     if (!violations_.empty()) return InvalidObjects(violations_);
     for (size_t i = 0; i < items_.size(); ++i) RETURN_IF_ERROR(CheckNamespace(items_[i]));
     for (Item& item : items_) {
@@ -175,6 +177,9 @@ class Planner {
     if (meta->generate_name().empty()) meta->set_generate_name(old.generate_name());
     CopyStatus(before, &item.object);
     KeepSystemSpec(before, &item.object);
+    if (before.has_service()) {
+      KeepChosen(before.service().spec(), item.object.mutable_service()->mutable_spec());
+    }
     if (!item.wanted_version.empty()) return;
     KeepUndeclared(before, &item.object);
     KeepFilledIn(before, &item.object);
@@ -220,6 +225,20 @@ class Planner {
       Violate(static_cast<int>(i), "globalDefault",
               absl::StrCat(other, " is the default already; take it off there first"));
     }
+  }
+
+  // Once nothing else is wrong: what is chosen is taken from the others.
+  absl::Status ChooseAddresses(size_t index) {
+    Item& item = items_[index];
+    if (!item.object.has_service()) return absl::OkStatus();
+    const v1::Service* before = item.before == nullptr ? nullptr : &item.before->object.service();
+    ASSIGN_OR_RETURN(std::vector<FieldError> errors,
+                     addresses_->FillIn(Meta(item.object).uid(), before,
+                                        item.object.mutable_service(), &reserved_));
+    for (FieldError& error : errors) {
+      Violate(static_cast<int>(index), std::move(error.field), std::move(error.message));
+    }
+    return absl::OkStatus();
   }
 
   absl::Status CheckNamespace(const Item& item) {
@@ -332,6 +351,7 @@ class Planner {
       result.set_outcome(item.outcome);
       *result.mutable_object() = std::move(item.object);
     }
+    plan.reserved = std::move(reserved_);
     if (plan.txn.ops.empty()) return plan;
     AddQuotas(&plan);
     for (const auto& [key, mod_rev] : namespaces_) plan.txn.conds.push_back({key, mod_rev});
@@ -339,6 +359,7 @@ class Planner {
   }
 
   const Cache& cache_;
+  AddressBook* const addresses_;
   const v1::ApplyRequest& request_;
   const std::string& write_id_;
   const absl::Time now_;
@@ -348,13 +369,15 @@ class Planner {
   std::map<std::string, LimitRanges> ranges_;     // by namespace
   std::map<std::string, QuotaBook> quotas_;       // by namespace
   std::vector<v1::Violation> violations_;
+  Reservation reserved_;
 };
 
 }  // namespace
 
-absl::StatusOr<ApplyPlan> PlanApply(const Cache& cache, const v1::ApplyRequest& request,
-                                    const std::string& write_id, absl::Time now) {
-  return Planner(cache, request, write_id, now).Run();
+absl::StatusOr<ApplyPlan> PlanApply(const Cache& cache, AddressBook* addresses,
+                                    const v1::ApplyRequest& request, const std::string& write_id,
+                                    absl::Time now) {
+  return Planner(cache, addresses, request, write_id, now).Run();
 }
 
 }  // namespace cluster::controller

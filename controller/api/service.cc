@@ -33,7 +33,8 @@ ClusterService::ClusterService(const Parts& parts, std::string version, Schedule
       sessions_(parts.sessions),
       clock_(parts.clock),
       version_(std::move(version)),
-      scheduling_(scheduling) {}
+      scheduling_(scheduling),
+      addresses_(parts.cache, parts.service_ranges) {}
 
 ClusterService::~ClusterService() { Stop(); }
 
@@ -58,7 +59,7 @@ grpc::ServerUnaryReactor* ClusterService::Apply(grpc::CallbackServerContext* con
   const std::string write_id = request->write_id().empty() ? RandomId() : request->write_id();
   auto planned = std::make_shared<ApplyPlan>();
   auto plan = [this, request, write_id, planned]() -> absl::StatusOr<store::Txn> {
-    auto made = PlanApply(*cache_, *request, write_id, clock_->Now());
+    auto made = PlanApply(*cache_, &addresses_, *request, write_id, clock_->Now());
     if (!made.ok()) return made.status();
     *planned = std::move(made).value();
     return request->dry_run() ? store::Txn() : std::move(planned->txn);
@@ -66,6 +67,8 @@ grpc::ServerUnaryReactor* ClusterService::Apply(grpc::CallbackServerContext* con
   writer_->Write(
       write_id, plan,
       [this, request, response, reactor, planned](const absl::Status& status, store::Rev rev) {
+        // It may be done yet.
+        if (absl::IsUnknown(status)) planned->reserved.KeepForEver();
         if (!status.ok()) return reactor->Finish(ToGrpc(status));
         for (size_t i = 0; i < planned->results.size(); ++i) {
           v1::ApplyResult* result = response->add_results();

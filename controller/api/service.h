@@ -17,6 +17,7 @@
 #include "controller/api/writer.h"
 #include "controller/cache/cache.h"
 #include "controller/scheduler/scheduler.h"
+#include "controller/services/address_book.h"
 #include "controller/session/sessions.h"
 #include "controller/store/store.h"
 
@@ -31,6 +32,7 @@ class ClusterService final : public v1::Cluster::CallbackService {
     Cache* cache = nullptr;
     Sessions* sessions = nullptr;
     const Clock* clock = nullptr;
+    ServiceRanges service_ranges = {};
   };
   static absl::StatusOr<std::unique_ptr<ClusterService>> Make(const Parts& parts,
                                                               std::string version,
@@ -115,6 +117,8 @@ class ClusterService final : public v1::Cluster::CallbackService {
   const Clock* const clock_;
   const std::string version_;
   const SchedulerOptions scheduling_;
+  // Before whatever holds calls: they hold reservations.
+  AddressBook addresses_;
   Strand writes_{"api-writes"};
   std::array<Strand, 2> watches_{Strand("api-watch-0"), Strand("api-watch-1")};
   // What takes a look at the whole cluster, one after another.

@@ -54,12 +54,13 @@ absl::StatusOr<v1::WhyResponse> AnswerWhy(const Cache& cache, const v1::WhyReque
   return response;
 }
 
-absl::StatusOr<v1::PlanResponse> AnswerPlan(const Cache& cache, const v1::PlanRequest& request,
+absl::StatusOr<v1::PlanResponse> AnswerPlan(const Cache& cache, AddressBook* addresses,
+                                            const v1::PlanRequest& request,
                                             const SchedulerOptions& scheduling, absl::Time now) {
   v1::ApplyRequest apply;
   *apply.mutable_objects() = request.objects();
   View view = cache.Snapshot();
-  ASSIGN_OR_RETURN(ApplyPlan plan, PlanApply(cache, apply, RandomId(), now));
+  ASSIGN_OR_RETURN(ApplyPlan plan, PlanApply(cache, addresses, apply, RandomId(), now));
   v1::PlanResponse response;
   for (const v1::ApplyResult& result : plan.results) {
     v1::PlannedObject* planned = response.add_objects();
@@ -144,7 +145,7 @@ grpc::ServerUnaryReactor* ClusterService::Plan(grpc::CallbackServerContext* cont
                                                v1::PlanResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   questions_.Post([this, request, response, reactor] {
-    auto answer = AnswerPlan(*cache_, *request, scheduling_, clock_->Now());
+    auto answer = AnswerPlan(*cache_, &addresses_, *request, scheduling_, clock_->Now());
     const absl::Status status = answer.status();
     if (status.ok()) *response = *std::move(answer);
     reactor->Finish(ToGrpc(status));

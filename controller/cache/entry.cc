@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cstdlib>
+#include <cstring>
+#include <new>
 
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
@@ -37,6 +39,18 @@ Mutex* Entry::mutex() const {
   return &(*mutexes)[absl::HashOf(this) % mutexes->size()];
 }
 
+PackedObject::Ptr PackedObject::Make(Base base, absl::string_view bytes) {
+  void* const place = ::operator new(sizeof(PackedObject) + bytes.size());
+  Ptr packed(new (place) PackedObject(std::move(base), bytes.size()));
+  std::memcpy(static_cast<char*>(place) + sizeof(PackedObject), bytes.data(), bytes.size());
+  return packed;
+}
+
+void PackedObject::Delete::operator()(PackedObject* packed) const {
+  packed->~PackedObject();
+  ::operator delete(packed);
+}
+
 PodMarks MarksOf(const v1::Pod& pod) {
   PodMarks marks;
   marks.succeeded = pod.status().phase() == v1::POD_PHASE_SUCCEEDED;
@@ -63,13 +77,12 @@ void Entry::Unpack() {
   thread_local const std::unique_ptr<ZSTD_DCtx, FreeContext> context(ZSTD_createDCtx());
   MutexLock lock(mutex());
   if ((state_.load(std::memory_order_acquire) & kAway) == 0) return;  // by another, meanwhile
-  const std::string& bytes = packed_->bytes;
+  const absl::string_view bytes = packed_->bytes();
   const auto length = ZSTD_getFrameContentSize(bytes.data(), bytes.size());
   if (length >= ZSTD_CONTENTSIZE_ERROR) Broken(key, "no zstd frame");
   std::string whole(length, '\0');
-  if (packed_->base != nullptr) {
-    ZSTD_DCtx_refPrefix(context.get(), packed_->base->data(), packed_->base->size());
-  }
+  const std::string& base = *packed_->base();
+  ZSTD_DCtx_refPrefix(context.get(), base.data(), base.size());
   const size_t size =
       ZSTD_decompressDCtx(context.get(), whole.data(), whole.size(), bytes.data(), bytes.size());
   if (ZSTD_isError(size) != 0) Broken(key, ZSTD_getErrorName(size));
@@ -124,6 +137,7 @@ absl::StatusOr<EntryPtr> ParseEntry(const store::Kv& kv) {
 }
 
 std::string SerializeObject(const v1::Object& object) {
+  if (Meta(object).resource_version().empty()) return StableBytes(object);
   v1::Object stored = object;
   MutableMeta(&stored)->clear_resource_version();
   return StableBytes(stored);

@@ -22,10 +22,12 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 #include "base/mutex.h"
 #include "cluster/v1/object.pb.h"
+#include "controller/cache/uid_key.h"
 #include "controller/store/store.h"
 
 namespace cluster {
@@ -34,10 +36,26 @@ class EntryPtr;
 class KeptEntry;
 class Packer;
 
-// What is left of an object while its entry is packed.
-struct PackedObject {
-  std::shared_ptr<const std::string> base;  // what it was compressed against; may be nullptr
-  std::string bytes;
+// What is left of an object while its entry is packed; one allocation.
+class PackedObject {
+ public:
+  struct Delete {
+    void operator()(PackedObject* packed) const;
+  };
+  using Ptr = std::unique_ptr<PackedObject, Delete>;
+  using Base = std::shared_ptr<const std::string>;
+  static Ptr Make(Base base, absl::string_view bytes);
+
+  // What it was compressed against.
+  const Base& base() const { return base_; }
+  absl::string_view bytes() const { return {reinterpret_cast<const char*>(this + 1), size_}; }
+
+ private:
+  PackedObject(Base base, size_t size) : base_(std::move(base)), size_(size) {}
+  ~PackedObject() = default;
+
+  const Base base_;
+  const size_t size_;
 };
 
 // What those who count pods ask of each of very many, all in one place. Of a pod: its phase, its
@@ -61,7 +79,7 @@ class Entry {
   Entry& operator=(const Entry&) = delete;
 
   const std::string key;
-  const std::string uid;
+  const UidKey uid;
   const store::Rev mod_rev;
   const store::Rev create_rev;
   const PodMarks marks;
@@ -105,9 +123,9 @@ class Entry {
   bool Close();
 
   std::atomic<uint64_t> state_ = 0;
-  std::atomic<bool> used_ = true;         // held since a packer last came by
-  std::atomic<uint8_t> unpacked_ = 0;     // so often since then
-  std::unique_ptr<PackedObject> packed_;  // guarded by mutex()
+  std::atomic<bool> used_ = true;      // held since a packer last came by
+  std::atomic<uint8_t> unpacked_ = 0;  // so often since then
+  PackedObject::Ptr packed_;           // guarded by mutex()
 };
 
 // Holds an entry: for work.
@@ -171,10 +189,11 @@ class KeptEntry {
 
   // What is known of a packed entry, too.
   const std::string& key() const { return entry_->key; }
-  const std::string& uid() const { return entry_->uid; }
+  const UidKey& uid() const { return entry_->uid; }
   // There is a packed form; while somebody holds it the object is there, too.
   bool is_packed() const { return (entry_->state_.load() & Entry::kCold) != 0; }
   store::Rev mod_rev() const { return entry_->mod_rev; }
+  const PodMarks& marks() const { return entry_->marks; }
 
  private:
   friend class Packer;
@@ -186,7 +205,8 @@ EntryPtr MakeEntry(v1::Object object, store::Rev mod_rev, store::Rev create_rev)
 
 // Parses a stored value. DataLoss when it is not an object.
 absl::StatusOr<EntryPtr> ParseEntry(const store::Kv& kv);
-// Serialized form for the store: without resourceVersion, deterministic.
+// Serialized form for the store: without resourceVersion, deterministic. Costs a copy where there
+// is one.
 std::string SerializeObject(const v1::Object& object);
 
 }  // namespace cluster

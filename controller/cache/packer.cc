@@ -48,8 +48,7 @@ bool Packer::Pack(const KeptEntry& kept) {
   return true;
 }
 
-std::unique_ptr<PackedObject> Packer::Packed(const v1::Object& object) {
-  auto packed = std::make_unique<PackedObject>();
+PackedObject::Ptr Packer::Packed(const v1::Object& object) {
   std::string whole = StableBytes(object);
   if (bases_.size() >= prune_at_) {
     absl::erase_if(bases_, [](const auto& each) { return each.second.expired(); });
@@ -57,18 +56,15 @@ std::unique_ptr<PackedObject> Packer::Packed(const v1::Object& object) {
   }
   std::weak_ptr<const std::string>& sister = bases_[SistersOf(object)];
   if (const Base base = sister.lock(); base != nullptr) {
-    packed->bytes = Compress(whole, base.get());
-    if (!packed->bytes.empty() && packed->bytes.size() * 2 < whole.size()) {
-      packed->base = base;
-      return packed;
-    }
+    const std::string bytes = Compress(whole, base.get());
+    if (!bytes.empty() && bytes.size() * 2 < whole.size()) return PackedObject::Make(base, bytes);
   }
   // The first of its kind and owner, or too different: the next ones are compressed against it.
-  packed->base = std::make_shared<const std::string>(std::move(whole));
-  packed->bytes = Compress(*packed->base, packed->base.get());
-  if (packed->bytes.empty()) return nullptr;
-  sister = packed->base;
-  return packed;
+  const auto base = std::make_shared<const std::string>(std::move(whole));
+  const std::string bytes = Compress(*base, base.get());
+  if (bytes.empty()) return nullptr;
+  sister = base;
+  return PackedObject::Make(base, bytes);
 }
 
 std::string Packer::Compress(const std::string& bytes, const std::string* base) {
@@ -77,7 +73,6 @@ std::string Packer::Compress(const std::string& bytes, const std::string* base) 
   const size_t size =
       ZSTD_compress2(context_, compressed.data(), compressed.size(), bytes.data(), bytes.size());
   compressed.resize(ZSTD_isError(size) != 0 ? 0 : size);
-  compressed.shrink_to_fit();
   return compressed;
 }
 

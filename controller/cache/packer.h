@@ -30,11 +30,11 @@ class Packer {
   bool PackUnused(const KeptEntry& entry);
 
  private:
-  using Base = std::shared_ptr<const std::string>;
+  using Base = PackedObject::Base;
   // Empty when there is no memory for it.
   std::string Compress(const std::string& bytes, const std::string* base);
   // nullptr then.
-  std::unique_ptr<PackedObject> Packed(const v1::Object& object);
+  PackedObject::Ptr Packed(const v1::Object& object);
 
   ZSTD_CCtx_s* const context_;
   // By kind, namespace and owner: what sisters are compressed against.

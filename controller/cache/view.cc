@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "controller/cache/service_claims.h"
+
 namespace cluster {
 namespace {
 
@@ -26,8 +28,8 @@ std::vector<EntryPtr> Values(const Buckets& buckets, const Name& name) {
   return bucket == buckets.end() ? std::vector<EntryPtr>() : bucket->second.Entries();
 }
 
-template <typename Buckets>
-void EraseFrom(Buckets* buckets, const std::string& name, absl::string_view key) {
+template <typename Buckets, typename Name>
+void EraseFrom(Buckets* buckets, const Name& name, absl::string_view key) {
   const auto bucket = buckets->find(name);
   if (bucket == buckets->end()) return;
   bucket->second.Erase(key);
@@ -63,7 +65,7 @@ const Kind* KindOfKey(absl::string_view key) {
 std::vector<EntryPtr> EntryIndex::Entries() const {
   std::vector<EntryPtr> entries;
   entries.reserve(entries_.size());
-  for (const KeptEntry& entry : entries_) entries.push_back(entry.Hold());
+  for (const IndexedEntry& entry : entries_) entries.push_back(entry.kept.Hold());
   return entries;
 }
 
@@ -77,12 +79,11 @@ EntryIndex::Range EntryIndex::Under(absl::string_view prefix) const {
 
 void EntryIndex::Put(const EntryPtr& entry) {
   const auto at = entries_.lower_bound(entry);
-  if (at == entries_.end() || at->key() != entry->key) {
-    entries_.insert(at, KeptEntry(entry));
-    return;
+  if (at == entries_.end() || at->kept.key() != entry->key) {
+    entries_.emplace_hint(at, entry);
+  } else {
+    at->kept = entry;
   }
-  // An equal key: the order stays.
-  entries_.insert(entries_.erase(at), KeptEntry(entry));
 }
 
 void EntryIndex::Erase(absl::string_view key) {
@@ -101,10 +102,10 @@ void View::Reset(store::Rev revision, const std::vector<EntryPtr>& entries) {
 
 void View::Put(const EntryPtr& entry) {
   EntryIndex& all = by_kind_[entry->object.object_case()];
-  const auto before = all.find(entry->key);
-  if (before != all.end()) Unindex(*before.entry());
+  const auto found = all.find(entry->key);
+  const EntryPtr before = found == all.end() ? nullptr : found.entry();
   all.Put(entry);
-  Index(entry);
+  Reindex(before, entry);
 }
 
 void View::Remove(absl::string_view key) {
@@ -114,7 +115,7 @@ void View::Remove(absl::string_view key) {
   if (bucket == by_kind_.end()) return;
   const auto found = bucket->second.find(key);
   if (found == bucket->second.end()) return;
-  Unindex(*found.entry());
+  Reindex(found.entry(), nullptr);
   bucket->second.Erase(key);
 }
 
@@ -183,7 +184,7 @@ std::vector<EntryPtr> View::Bearing(Trait trait) const { return Values(by_trait_
 std::vector<EntryPtr> View::Abandoned() const {
   std::vector<EntryPtr> abandoned;
   for (const auto& [index_key, owned] : by_owner_) {
-    if (by_uid_.contains(absl::string_view(owned.owner))) continue;
+    if (by_uid_.contains(UidKey(owned.owner))) continue;
     for (EntryPtr& entry : owned.bucket.Entries()) abandoned.push_back(std::move(entry));
   }
   return SortedByKey(std::move(abandoned));
@@ -221,8 +222,8 @@ std::vector<EntryPtr> View::PodsOnNode(absl::string_view node) const {
 }
 
 EntryPtr View::FindUid(absl::string_view uid) const {
-  const auto found = by_uid_.find(uid);
-  return found == by_uid_.end() ? nullptr : found->Hold();
+  const auto found = by_uid_.find(UidKey(uid));
+  return found == by_uid_.end() ? nullptr : found->kept.Hold();
 }
 
 std::vector<EntryPtr> View::WithLabel(v1::Object::ObjectCase kind, absl::string_view key,
@@ -230,55 +231,106 @@ std::vector<EntryPtr> View::WithLabel(v1::Object::ObjectCase kind, absl::string_
   return Values(by_label_, LabelIndexKey(kind, key, value));
 }
 
-void View::Index(const EntryPtr& entry) {
-  const v1::ObjectMeta& meta = Meta(entry->object);
-  const auto kind = entry->object.object_case();
-  if (!meta.uid().empty()) {
-    // The entry that is in there holds its own key.
-    by_uid_.erase(entry->uid);
-    by_uid_.insert(entry);
-  }
-  if (const auto* owner = ControllerOf(meta)) {
-    Owned& owned = by_owner_[OwnerIndexKey(kind, owner->uid())];
-    owned.owner = owner->uid();
-    owned.bucket.Put(entry);
-    owned.version = ++changes_;
-  } else if (MayBeAdopted(kind)) {
-    without_controller_[kind].Put(entry);
-  }
-  for (const Trait trait : TraitsOf(entry->object)) by_trait_[trait].Put(entry);
-  for (const auto& [key, value] : meta.labels()) {
-    by_label_[LabelIndexKey(kind, key, value)].Put(entry);
-  }
-  const std::string& node = NodeNameOf(entry->object);
-  if (!node.empty()) by_node_[node].Put(entry);
+std::vector<EntryPtr> View::Claiming(absl::string_view claim) const {
+  return Values(by_claim_, claim);
 }
 
-void View::Unindex(const Entry& entry) {
-  const v1::ObjectMeta& meta = Meta(entry.object);
-  const auto kind = entry.object.object_case();
-  // Another object may have taken the uid over (an object moved to another name in one batch).
-  const auto uid = by_uid_.find(absl::string_view(entry.uid));
-  if (uid != by_uid_.end() && uid->key() == entry.key) by_uid_.erase(uid);
-  if (const auto* owner = ControllerOf(meta)) {
-    const auto owned = by_owner_.find(OwnerIndexKey(kind, owner->uid()));
+void View::Reindex(const EntryPtr& before, const EntryPtr& after) {
+  ReindexUid(before, after);
+  ReindexOwner(before, after);
+  ReindexTraits(before, after);
+  ReindexLabels(before, after);
+  if ((after == nullptr ? before : after)->object.has_service()) ReindexClaims(before, after);
+  const std::string& from = before == nullptr ? std::string() : NodeNameOf(before->object);
+  const std::string& to = after == nullptr ? std::string() : NodeNameOf(after->object);
+  if (!from.empty() && from != to) EraseFrom(&by_node_, from, before->key);
+  if (!to.empty()) by_node_[to].Put(after);
+}
+
+void View::ReindexUid(const EntryPtr& before, const EntryPtr& after) {
+  if (before != nullptr && (after == nullptr || after->uid != before->uid)) {
+    // Another object may have taken the uid over (an object moved to another name in one batch).
+    const auto found = by_uid_.find(before->uid);
+    if (found != by_uid_.end() && found->kept.key() == before->key) by_uid_.erase(found);
+  }
+  if (after == nullptr || after->uid.empty()) return;
+  const auto found = by_uid_.find(after->uid);
+  if (found != by_uid_.end()) {
+    found->kept = after;
+  } else {
+    by_uid_.emplace(after);
+  }
+}
+
+void View::ReindexOwner(const EntryPtr& before, const EntryPtr& after) {
+  const auto kind = (after == nullptr ? before : after)->object.object_case();
+  const auto owner_of = [](const EntryPtr& entry) {
+    const auto* owner = entry == nullptr ? nullptr : ControllerOf(Meta(entry->object));
+    return owner == nullptr ? std::string() : owner->uid();
+  };
+  const std::string from = owner_of(before);
+  const std::string to = owner_of(after);
+  if (!from.empty() && from != to) {
+    const auto owned = by_owner_.find(OwnerIndexKey(kind, from));
     if (owned != by_owner_.end()) {
-      owned->second.bucket.Erase(entry.key);
+      owned->second.bucket.Erase(before->key);
       owned->second.version = ++changes_;
       if (owned->second.bucket.empty()) {
         emptied_ = changes_;
         by_owner_.erase(owned);
       }
     }
-  } else if (MayBeAdopted(kind)) {
-    without_controller_[kind].Erase(entry.key);
   }
-  for (const Trait trait : TraitsOf(entry.object)) by_trait_[trait].Erase(entry.key);
-  for (const auto& [key, value] : meta.labels()) {
-    EraseFrom(&by_label_, LabelIndexKey(kind, key, value), entry.key);
+  if (!to.empty()) {
+    Owned& owned = by_owner_[OwnerIndexKey(kind, to)];
+    owned.owner = to;
+    owned.bucket.Put(after);
+    owned.version = ++changes_;
   }
-  const std::string& node = NodeNameOf(entry.object);
-  if (!node.empty()) EraseFrom(&by_node_, node, entry.key);
+  if (!MayBeAdopted(kind)) return;
+  const bool stays_alone = after != nullptr && to.empty();
+  if (before != nullptr && from.empty() && !stays_alone) {
+    without_controller_[kind].Erase(before->key);
+  }
+  if (stays_alone) without_controller_[kind].Put(after);
+}
+
+void View::ReindexTraits(const EntryPtr& before, const EntryPtr& after) {
+  const std::vector<Trait> to = after == nullptr ? std::vector<Trait>() : TraitsOf(after->object);
+  if (before != nullptr) {
+    for (const Trait trait : TraitsOf(before->object)) {
+      if (std::count(to.begin(), to.end(), trait) == 0) by_trait_[trait].Erase(before->key);
+    }
+  }
+  for (const Trait trait : to) by_trait_[trait].Put(after);
+}
+
+void View::ReindexLabels(const EntryPtr& before, const EntryPtr& after) {
+  const auto kind = (after == nullptr ? before : after)->object.object_case();
+  if (before != nullptr) {
+    for (const auto& [key, value] : Meta(before->object).labels()) {
+      if (after != nullptr) {
+        const auto& labels = Meta(after->object).labels();
+        const auto same = labels.find(key);
+        if (same != labels.end() && same->second == value) continue;
+      }
+      EraseFrom(&by_label_, LabelIndexKey(kind, key, value), before->key);
+    }
+  }
+  if (after == nullptr) return;
+  for (const auto& [key, value] : Meta(after->object).labels()) {
+    by_label_[LabelIndexKey(kind, key, value)].Put(after);
+  }
+}
+
+void View::ReindexClaims(const EntryPtr& before, const EntryPtr& after) {
+  if (before != nullptr) {
+    for (const std::string& claim : ClaimsOf(before->object)) {
+      EraseFrom(&by_claim_, claim, before->key);
+    }
+  }
+  if (after == nullptr) return;
+  for (const std::string& claim : ClaimsOf(after->object)) by_claim_[claim].Put(after);
 }
 
 }  // namespace cluster

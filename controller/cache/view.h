@@ -32,13 +32,19 @@ inline constexpr absl::string_view kNodeLostReason = "NodeLost";
 // The kind that a store key belongs to ("pods/default/web" -> Pod), or nullptr for the store's
 // other inhabitants ("images/...", "sessions/...").
 const Kind* KindOfKey(absl::string_view key);
+// An entry in an index. Another one of the same key or uid may take its place where it stands.
+struct IndexedEntry {
+  explicit IndexedEntry(const EntryPtr& entry) : kept(entry) {}
+  mutable KeptEntry kept;
+};
+
 // Entries by key, in order. An iterator holds what it stands for only while it is looked at.
 class EntryIndex {
  private:
   // The entries' own keys are the keys: an index is nothing but pointers.
   struct ByKey {
     using is_transparent = void;
-    static absl::string_view KeyOf(const KeptEntry& entry) { return entry.key(); }
+    static absl::string_view KeyOf(const IndexedEntry& entry) { return entry.kept.key(); }
     static absl::string_view KeyOf(const EntryPtr& entry) { return entry->key; }
     static absl::string_view KeyOf(absl::string_view key) { return key; }
     template <typename A, typename B>
@@ -46,7 +52,7 @@ class EntryIndex {
       return KeyOf(a) < KeyOf(b);
     }
   };
-  using Set = absl::btree_set<KeptEntry, ByKey>;
+  using Set = absl::btree_set<IndexedEntry, ByKey>;
 
  public:
   using Item = std::pair<const std::string&, EntryPtr>;
@@ -60,11 +66,11 @@ class EntryIndex {
 
     Iterator() = default;
     explicit Iterator(Set::const_iterator at) : at_(at) {}
-    Item operator*() const { return {at_->key(), at_->Hold()}; }
-    const std::string& key() const { return at_->key(); }
-    EntryPtr entry() const { return at_->Hold(); }
+    Item operator*() const { return {at_->kept.key(), at_->kept.Hold()}; }
+    const std::string& key() const { return at_->kept.key(); }
+    EntryPtr entry() const { return at_->kept.Hold(); }
     // Without holding it.
-    const KeptEntry& kept() const { return *at_; }
+    const KeptEntry& kept() const { return at_->kept; }
     Iterator& operator++() {
       ++at_;
       return *this;
@@ -134,6 +140,9 @@ class View {
   // Objects of `kind` that carry the label key=value, ordered by key.
   std::vector<EntryPtr> WithLabel(v1::Object::ObjectCase kind, absl::string_view key,
                                   absl::string_view value) const;
+  // Services that have this address or port of the nodes (service_claims.h), ordered by key: one
+  // at most, as long as all of them are made by the API.
+  std::vector<EntryPtr> Claiming(absl::string_view claim) const;
 
   // What a pass over a cluster at rest would otherwise look through every object for. Each is
   // ordered by key and costs what it holds.
@@ -159,8 +168,9 @@ class View {
  private:
   struct ByUid {
     using is_transparent = void;
-    static absl::string_view UidOf(const KeptEntry& entry) { return entry.uid(); }
-    static absl::string_view UidOf(absl::string_view uid) { return uid; }
+    static const UidKey& UidOf(const IndexedEntry& entry) { return entry.kept.uid(); }
+    static const UidKey& UidOf(const EntryPtr& entry) { return entry->uid; }
+    static const UidKey& UidOf(const UidKey& uid) { return uid; }
     template <typename A>
     size_t operator()(const A& a) const {
       return absl::HashOf(UidOf(a));
@@ -180,12 +190,18 @@ class View {
 
   static std::vector<Trait> TraitsOf(const v1::Object& object);
   std::vector<EntryPtr> Bearing(Trait trait) const;
-  void Index(const EntryPtr& entry);
-  void Unindex(const Entry& entry);
+  // `after` in the place of `before`, in every index but by_kind_: nullptr before is a new one,
+  // nullptr after takes it out. What both have in common is looked up once.
+  void Reindex(const EntryPtr& before, const EntryPtr& after);
+  void ReindexUid(const EntryPtr& before, const EntryPtr& after);
+  void ReindexOwner(const EntryPtr& before, const EntryPtr& after);
+  void ReindexTraits(const EntryPtr& before, const EntryPtr& after);
+  void ReindexLabels(const EntryPtr& before, const EntryPtr& after);
+  void ReindexClaims(const EntryPtr& before, const EntryPtr& after);
 
   store::Rev revision_ = 0;
   std::map<v1::Object::ObjectCase, EntryIndex> by_kind_;
-  absl::flat_hash_set<KeptEntry, ByUid, ByUid> by_uid_;
+  absl::flat_hash_set<IndexedEntry, ByUid, ByUid> by_uid_;
   absl::flat_hash_map<std::string, Owned> by_owner_;  // kind and owner uid
   int64_t changes_ = 0;                               // of what has an owner, ever
   int64_t emptied_ = 0;                               // changes_ when an owner last lost its last
@@ -193,6 +209,7 @@ class View {
   std::map<v1::Object::ObjectCase, EntryIndex> without_controller_;
   Buckets by_node_;   // node name
   Buckets by_label_;  // kind, label key and label value
+  Buckets by_claim_;  // of services
 };
 
 }  // namespace cluster

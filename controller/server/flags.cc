@@ -35,6 +35,12 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
   app.add_option("--node-cidr-bits", flags.node_cidr_bits, "Prefix length of one node's range")
       ->capture_default_str()
       ->check(CLI::Range(8, 30));
+  app.add_option("--service-cidr", flags.service_cidr,
+                 "Range of the services' addresses; outside that of the pods")
+      ->capture_default_str();
+  app.add_option("--node-ports", flags.node_ports,
+                 "FROM-TO: the ports of every node for services of type NodePort")
+      ->capture_default_str();
   app.add_option("--log-level", flags.log_level, "trace, debug, info, warn, error or off")
       ->capture_default_str();
   app.add_flag("--i-am-not-partitioned", flags.i_am_not_partitioned,

@@ -7,6 +7,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
+#include "controller/services/ranges.h"
+
 namespace cluster::controller {
 
 struct Flags {
@@ -15,6 +17,8 @@ struct Flags {
   std::string listen;  // "HOST:PORT"; empty = the unix socket alone
   std::string cluster_cidr = "10.64.0.0/10";
   int node_cidr_bits = 22;
+  std::string service_cidr = kDefaultServiceCidr;
+  std::string node_ports = kDefaultNodePorts;
   std::string log_level = "info";
   bool i_am_not_partitioned = false;
   bool pack = false;  // --placement pack

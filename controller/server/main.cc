@@ -16,6 +16,11 @@
 #include "controller/server/version.h"
 #include "controller/store/sqlite_store.h"
 
+// jemalloc(3), TUNING. What a time of many changes leaves free goes back to the kernel soon, also
+// when nothing is allocated any more; few arenas keep what stays close together.
+extern "C" const char* malloc_conf;
+const char* malloc_conf = "background_thread:true,narenas:4,dirty_decay_ms:5000";
+
 namespace cluster::controller {
 namespace {
 
@@ -50,6 +55,8 @@ absl::Status Serve(const Flags& flags, const sigset_t& ends) {
   options.version = kVersion;
   options.sessions.cluster_cidr = flags.cluster_cidr;
   options.sessions.node_cidr_bits = flags.node_cidr_bits;
+  options.service_cidr = flags.service_cidr;
+  options.node_ports = flags.node_ports;
   options.loop.i_am_not_partitioned = flags.i_am_not_partitioned;
   options.autoscale_period = flags.autoscale_period;
   if (flags.pack) options.loop.scheduler.strategy = Strategy::kPack;

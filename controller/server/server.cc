@@ -62,6 +62,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(std::unique_ptr<store::Sto
 absl::Status Server::Build() {
   store::Store* store = store_.get();
   const Clock* clock = options_.clock;
+  ASSIGN_OR_RETURN(const ServiceRanges service_ranges,
+                   ParseServiceRanges(options_.service_cidr, options_.node_ports,
+                                      options_.sessions.cluster_cidr));
   RETURN_IF_ERROR(MakeNamespace());
   RETURN_IF_ERROR(MakePriorityClasses());
   compactor_ = std::make_unique<store::Compactor>(store, clock);
@@ -73,7 +76,9 @@ absl::Status Server::Build() {
                            absl::StrCat(options_.state_dir, "/images"),
                            [this](v1::Event event) { events_->Note(std::move(event)); },
                            [this] { WakeLoop(); }};
-  ASSIGN_OR_RETURN(sessions_, Sessions::Make(std::move(sessions), options_.sessions));
+  SessionOptions session_options = options_.sessions;
+  session_options.service_cidr = options_.service_cidr;
+  ASSIGN_OR_RETURN(sessions_, Sessions::Make(std::move(sessions), std::move(session_options)));
   usage_ = std::make_unique<UsageCollector>(
       UsageCollector::Parts{cache_.get(), sessions_.get(), clock, [this] { WakeLoop(); }},
       options_.autoscale_period);
@@ -89,8 +94,9 @@ absl::Status Server::Build() {
     MutexLock lock(&mutex_);
     to_wake_ = loop_.get();
   }
-  ASSIGN_OR_RETURN(api_, ClusterService::Make({store, cache_.get(), sessions_.get(), clock},
-                                              options_.version, options_.loop.scheduler));
+  ASSIGN_OR_RETURN(
+      api_, ClusterService::Make({store, cache_.get(), sessions_.get(), clock, service_ranges},
+                                 options_.version, options_.loop.scheduler));
   return absl::OkStatus();
 }
 

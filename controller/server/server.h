@@ -16,6 +16,7 @@
 #include "controller/events/event_recorder.h"
 #include "controller/loop/loop.h"
 #include "controller/server/acceptor.h"
+#include "controller/services/ranges.h"
 #include "controller/session/sessions.h"
 #include "controller/store/compactor.h"
 #include "controller/store/store.h"
@@ -31,6 +32,9 @@ struct ServerOptions {
   std::string version;
   SessionOptions sessions;
   LoopOptions loop;
+  // As --service-cidr and --node-ports write them.
+  std::string service_cidr = kDefaultServiceCidr;
+  std::string node_ports = kDefaultNodePorts;
   // How often autoscalers look at what pods use.
   absl::Duration autoscale_period = absl::Seconds(15);
   // The controller cannot go on. Any thread; at most a few times.

@@ -86,7 +86,7 @@ bool AssignmentSender::Considers(const std::function<bool(const std::string& uid
 }
 
 bool AssignmentSender::IsHeld(const std::string& uid, const Wanted& wanted) const {
-  const auto held = held_.find(uid);
+  const auto held = held_.find(UidKey(uid));
   if (held == held_.end() || held->second != wanted.epoch) return false;
   const auto references = held_references_.find(uid);
   if (references == held_references_.end()) return wanted.references.empty();
@@ -95,14 +95,14 @@ bool AssignmentSender::IsHeld(const std::string& uid, const Wanted& wanted) cons
 
 void AssignmentSender::Hold(const std::string& uid, Wanted wanted) {
   Drop(uid);
-  held_[uid] = wanted.epoch;
+  held_[UidKey(uid)] = wanted.epoch;
   if (wanted.references.empty()) return;
   for (const auto& [key, rev] : wanted.references) ++references_[key];
   held_references_[uid] = std::move(wanted.references);
 }
 
 void AssignmentSender::Drop(const std::string& uid) {
-  held_.erase(uid);
+  held_.erase(UidKey(uid));
   const auto found = held_references_.find(uid);
   if (found == held_references_.end()) return;
   for (const auto& [key, rev] : found->second) {
@@ -170,12 +170,13 @@ void AssignmentSender::AddErasures(v1::Assignments* message) {
 
 void AssignmentSender::AddRemoved(const WantedPods& wanted, v1::Assignments* message) {
   if (all_) {
-    for (const auto& [uid, epoch] : held_) {
-      if (!wanted.contains(uid)) stale_.insert(uid);
+    for (const auto& [key, epoch] : held_) {
+      std::string uid = key.Text();
+      if (!wanted.contains(uid)) stale_.insert(std::move(uid));
     }
   } else {
     for (const auto& [uid, key] : touched_) {
-      if (held_.contains(uid) && !wanted.contains(uid)) stale_.insert(uid);
+      if (held_.contains(UidKey(uid)) && !wanted.contains(uid)) stale_.insert(uid);
     }
   }
   for (const std::string& uid : stale_) {
@@ -190,15 +191,23 @@ bool AssignmentSender::IsWanted(const std::string& uid) const {
          entry->object.pod().spec().node_name() == node_;
 }
 
-bool AssignmentSender::Next(const ClusterFacts& facts, v1::Assignments* message) {
+bool AssignmentSender::Next(const ClusterFacts& facts,
+                            const std::function<bool(const std::string& uid)>& held_back,
+                            v1::Assignments* message) {
   WantedPods wanted = Considered();
   std::vector<std::string> changed;
+  size_t waiting = 0;
   for (const auto& [uid, pod] : wanted) {
-    if (complete_ || !IsHeld(uid, pod)) changed.push_back(uid);
+    if (!complete_ && IsHeld(uid, pod)) continue;
+    if (!complete_ && held_back(uid)) {
+      ++waiting;
+    } else {
+      changed.push_back(uid);
+    }
   }
-  if (!complete_ && changed.size() > kMaxDelta) {
+  if (!complete_ && waiting == 0 && changed.size() > kMaxDelta) {
     complete_ = true;
-    return Next(facts, message);
+    return Next(facts, held_back, message);
   }
   message->set_complete(complete_);
   AddFacts(facts, message);
@@ -224,7 +233,9 @@ bool AssignmentSender::Next(const ClusterFacts& facts, v1::Assignments* message)
   }
   for (const std::string& uid : message->removed()) Drop(uid);
   for (const std::string& uid : changed) Hold(uid, std::move(wanted[uid]));
-  digest_ = AssignmentsDigest(held_);
+  AssignmentsDigester digester;
+  for (const auto& [uid, epoch] : held_) digester.Add(uid.Text(), epoch);
+  digest_ = digester.Digest();
   return true;
 }
 

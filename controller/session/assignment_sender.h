@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 
 #include "cluster/v1/session.pb.h"
@@ -39,8 +40,12 @@ class AssignmentSender {
   // From what the agent says it holds: nothing but changes when both agree, else everything.
   AssignmentSender(const v1::Hello& hello, const View* view, const ReportBook* reports);
 
-  // The next message; false when the node knows everything. It counts as told from here on.
-  bool Next(const ClusterFacts& facts, v1::Assignments* message);
+  // The next message; false when the node knows everything. It counts as told from here on, but for
+  // pods that `held_back` says yes to: PodChanged when it says so no more. A complete message
+  // leaves nobody out, so there must be none.
+  bool Next(const ClusterFacts& facts, const std::function<bool(const std::string& uid)>& held_back,
+            v1::Assignments* message);
+  bool IsNextComplete() const { return complete_; }
 
   // What may be another than it was told: a pod came, changed or went. The next message considers
   // these alone.
@@ -86,7 +91,7 @@ class AssignmentSender {
   const std::string node_;
   const View* const view_;
   const ReportBook* const reports_;
-  std::map<std::string, int64_t> held_;                          // epoch by uid
+  absl::btree_map<UidKey, int64_t> held_;                        // epoch by uid
   absl::flat_hash_map<std::string, Revisions> held_references_;  // by uid, where there are any
   std::map<std::string, int> references_;                        // key -> pods that refer to it
   std::map<std::string, std::string> touched_;                   // uid -> key

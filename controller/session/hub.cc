@@ -32,6 +32,8 @@ Hub::Hub(Parts parts, SessionOptions options, PodRanges ranges)
       pace_(parts_.store, parts_.strand, &options_),
       admissions_(options_.admissions_per_second, options_.admission_burst,
                   options_.admissions_abreast),
+      routes_(options_.service_cidr),
+      drains_(options_.drain_pause),
       streams_(options_.dial_back_timeout) {
   writer_ = std::make_unique<StatusWriter>(
       parts_.store, parts_.strand, parts_.clock, &view_, &reports_,
@@ -69,7 +71,9 @@ absl::Status Hub::Load() {
     const absl::Duration pause = LongestDialPause(static_cast<int64_t>(nodes.size()));
     for (const auto& [key, entry] : nodes) {
       leases_.Renew(Meta(entry->object).name(), now, LongestLease() + pause);
+      if (!IsStoredAsLost(Meta(entry->object).name())) drains_.AddNode(Meta(entry->object).name());
     }
+    FollowRoutes();
     for (const std::string& uid : reports_.Uids()) {
       if (view_.FindUid(uid) == nullptr) writer_->ForgetPod(uid);
     }
@@ -116,6 +120,8 @@ void Hub::OnMessage(AgentLink* link, const v1::NodeMessage& message, absl::Durat
     OnAck(session, message.assignments_ack());
   } else if (message.has_image_report()) {
     archives_->OnReport(session->node, message.image_report());
+  } else if (message.has_routes_ack()) {
+    OnRoutesAck(session, message.routes_ack());
   }
   if (session->dirty) {
     Flush(session);
@@ -133,7 +139,12 @@ void Hub::OnClosed(AgentLink* link) {
   }
   LeaveStreams(session);
   admissions_.Remove(link);
+  const bool whole_table = session->whole_table;
   sessions_.erase(link);
+  if (whole_table) {
+    --whole_tables_;
+    TellSomeRoutes();
+  }
   archives_->Review();
 }
 
@@ -198,6 +209,7 @@ void Hub::Renew(Session* session, absl::Duration received) {
     session->sender->Resync();
     MarkDirty(session->node);
     ComeBack(session);
+    drains_.Acknowledge(session->node, session->routes_known);
   }
 }
 
@@ -232,6 +244,8 @@ void Hub::CheckLeases() {
     leases_.Prolong(late);
   }
   for (const std::string& node : leases_.TakeExpired(now)) {
+    // Also of one whose object is gone.
+    if (!by_node_.contains(node)) drains_.RemoveNode(node);
     if (view_.Find(v1::Object::kNode, "", node) == nullptr) continue;
     const auto attached = by_node_.find(node);
     if (attached != by_node_.end() && !attached->second->open) {
@@ -241,9 +255,12 @@ void Hub::CheckLeases() {
     }
     LOG_WARN("node {} is lost: its lease ended without a beat", node);
     SetContact(node, Contact::kLost);
+    // Whom it still sends where no longer matters: nobody counts on it.
+    drains_.RemoveNode(node);
     RefuseStreams(node);
     archives_->Review();
   }
+  EndDrained();
   ScheduleLeases();
 }
 
@@ -305,6 +322,7 @@ void Hub::ReviewContact(Session* session) {
       if (Meta(pod->object).has_deletion_timestamp()) return;
     }
   }
+  drains_.Acknowledge(session->node, session->routes_known);
   LOG_INFO("node {} is ready", session->node);
   SetContact(session->node, Contact::kReady);
   archives_->Review();

@@ -24,6 +24,8 @@
 #include "cluster/v1/session.pb.h"
 #include "controller/cache/cache.h"
 #include "controller/reconcile/node_lifecycle.h"
+#include "controller/services/drain_book.h"
+#include "controller/services/route_table.h"
 #include "controller/session/admission_queue.h"
 #include "controller/session/agent_link.h"
 #include "controller/session/archive_book.h"
@@ -85,10 +87,17 @@ class Hub {
     bool in_flight = false;                    // an Assignments message is on its way
     bool flush_later = false;                  // a timer runs
     absl::Duration last_sent = -absl::InfiniteDuration();
-    bool agreed = false;        // the node holds what it was told first
-    store::Rev first_told = 0;  // results_in of that first message
-    int64_t told_after = -1;    // so many calls of Contacts; see ComeBack
-    int disagreements = 0;      // in a row
+    bool agreed = false;         // the node holds what it was told first
+    store::Rev first_told = 0;   // results_in of that first message
+    int64_t told_after = -1;     // so many calls of Contacts; see ComeBack
+    int disagreements = 0;       // in a row
+    int64_t routes_told = 0;     // version
+    int64_t routes_known = 0;    // acknowledged
+    int routes_in_flight = 0;    // messages that were not acknowledged
+    bool routes_queued = false;  // in routes_queue_
+    bool routes_later = false;   // a timer runs
+    bool whole_table = false;    // one is on its way to it
+    absl::Duration routes_sent = -absl::InfiniteDuration();
   };
 
   Hub(Parts parts, SessionOptions options, PodRanges ranges);
@@ -116,6 +125,21 @@ class Hub {
   void RefuseStreams(const std::string& node);
   void OnPeersChange();
   void RefreshPeers();
+  // Where services lead (hub_routes.cc).
+  void FollowRoutes();
+  void TellRoutes();
+  // The node's turn to be told comes, unless it has to answer first.
+  void QueueRoutes(Session* session);
+  // Some at a time, whole tables only to so many that have not answered.
+  void TellSomeRoutes();
+  bool TakesRoutes(Session* session);
+  void SendRoutes(Session* session);
+  void EndWholeTable(Session* session);
+  void OnRoutesAck(Session* session, const v1::RoutesAck& ack);
+  // A pod that was behind a service is to end: after every node has taken it out of its routes.
+  void DrainIfEnding(const EntryPtr& before, const EntryPtr& after);
+  void EndDrained();
+  void ScheduleDrains();
 
   // Messages of nodes.
   void OnHello(Session* session, const v1::Hello& hello, absl::Duration received);
@@ -163,6 +187,12 @@ class Hub {
   ClusterFacts facts_;
   absl::Duration peers_refreshed_ = -absl::InfiniteDuration();
   bool peers_later_ = false;  // a timer runs
+  RouteTable routes_;
+  std::deque<AgentLink*> routes_queue_;
+  bool routes_go_on_ = false;  // TellSomeRoutes is posted
+  int whole_tables_ = 0;       // on their way
+  DrainBook drains_;
+  absl::Duration drain_timer_ = absl::InfiniteDuration();  // when it fires
   std::map<AgentLink*, std::unique_ptr<Session>> sessions_;
   std::map<std::string, Session*> by_node_;
   // Those to be flushed, and those that are being; some may be gone or flushed by now.

@@ -59,6 +59,7 @@ void Hub::Look() {
       LOG_WARN("node sessions fell behind the store and start over: {}", taken.status().ToString());
       const absl::Status followed = Follow();
       if (!followed.ok()) LOG_ERROR("node sessions cannot follow: {}", followed.ToString());
+      FollowRoutes();
       SetAllDirty();
       for (const auto& [node, session] : by_node_) {
         if (session->sender != nullptr) session->sender->LookAtAll();
@@ -74,6 +75,9 @@ void Hub::Look() {
   view_.set_revision(std::max(view_.revision(), watch_->position()));
   asked_seen_ = asked;
   writer_->OnView();
+  TellRoutes();
+  // A node may be gone for which some waited.
+  EndDrained();
   FlushAll();
 }
 
@@ -93,10 +97,15 @@ void Hub::Apply(const Change& change) {
   } else if (entry.object.has_persistent_volume_claim()) {
     OnReferenceChange(entry.key);
     MarkDirty(entry.object.persistent_volume_claim().status().node_name());
+  } else if (entry.object.has_service()) {
+    routes_.ServiceChanged(change.before, change.after, view_);
   }
 }
 
 void Hub::OnPodChange(const Change& change) {
+  // Before anybody is told of its end.
+  routes_.PodChanged(change.before, change.after);
+  DrainIfEnding(change.before, change.after);
   if (change.before != nullptr) PodChanged(*change.before);
   if (change.after != nullptr) PodChanged(*change.after);
   const bool gone = change.before != nullptr &&
@@ -132,6 +141,7 @@ void Hub::OnNodeChange(const Change& change) {
     session->link->Close(absl::AbortedError("the node's object was deleted: attach again"));
   }
   leases_.Forget(name);
+  drains_.RemoveNode(name);
   RefuseStreams(name);
   {
     MutexLock lock(&mutex_);
@@ -245,8 +255,14 @@ void Hub::Flush(Session* session) {
 
 void Hub::SendAssignments(Session* session) {
   if (!MayBeTold(*session)) return;
+  // What starts is to find the services that were there before it.
+  if (session->routes_told < routes_.addresses_version()) {
+    QueueRoutes(session);
+    return TellSomeRoutes();
+  }
   // Soon settled, and then everything is flushed again.
   const auto uncertain = [this](const std::string& uid) { return writer_->Uncertain(uid); };
+  const auto drains = [this](const std::string& uid) { return drains_.Holds(uid); };
   if (session->sender == nullptr) {
     for (const EntryPtr& pod : view_.PodsOnNode(session->node)) {
       if (uncertain(Meta(pod->object).uid())) return;
@@ -257,9 +273,10 @@ void Hub::SendAssignments(Session* session) {
     }
   }
   if (session->sender->Considers(uncertain)) return;
+  if (session->sender->IsNextComplete() && session->sender->Considers(drains)) return;
   session->dirty = false;
   v1::ControllerMessage message;
-  if (session->sender->Next(facts_, message.mutable_assignments())) {
+  if (session->sender->Next(facts_, drains, message.mutable_assignments())) {
     session->in_flight = true;
     session->last_sent = parts_.clock->Monotonic();
     if (session->first_told == 0) session->first_told = session->sender->told();

@@ -131,6 +131,9 @@ void Hub::Welcome(Session* session) {
   session->open = true;
   SetDirty(session);
   ComeBack(session);
+  drains_.AddNode(session->node);
+  QueueRoutes(session);
+  TellSomeRoutes();
   LOG_INFO("node {} is attached, session {}", session->node, session->registration.session);
   for (StreamRequest& request : streams_.TakeWaiting(session->node)) {
     AskForStream(session, std::move(request));

@@ -24,6 +24,15 @@ struct SessionOptions {
   absl::Duration hold = absl::Milliseconds(20);
   // The same of peers, for each node of the cluster: that all hear of all costs its square.
   absl::Duration peer_hold_per_node = absl::Milliseconds(1);
+  // The same of routes.
+  absl::Duration route_hold_per_node = absl::Microseconds(100);
+  // A pod that was behind a service ends when every node routes around it, or after this.
+  absl::Duration drain_patience = absl::Seconds(5);
+  // And so much later: connections that were on their way are taken and answered, also one whose
+  // first packet was lost, which is sent again after a second (RFC 6298).
+  absl::Duration drain_pause = absl::Milliseconds(1500);
+  // The range of all services' addresses.
+  std::string service_cidr = "10.60.0.0/16";
   // Sessions that begin (see admission_queue.h).
   int admissions_per_second = kSessionsPerSecond;
   int admission_burst = 50;

@@ -12,19 +12,19 @@ absl::Status ReportBook::Load(const std::vector<store::Kv>& kvs) {
     if (!record.ParseFromString(kv.value)) {
       return absl::DataLossError(absl::StrCat("the store's ", kv.key, " cannot be read"));
     }
-    Set(kv.key.substr(sizeof(kReportPrefix) - 1), record, kv.mod_rev);
+    Set(absl::string_view(kv.key).substr(sizeof(kReportPrefix) - 1), record, kv.mod_rev);
   }
   return absl::OkStatus();
 }
 
 int64_t ReportBook::EpochOf(const Entry& pod) const {
-  const auto found = records_.find(Meta(pod.object).uid());
+  const auto found = records_.find(pod.uid);
   const bool last_was_report = found != records_.end() && found->second.mod_rev == pod.mod_rev;
   return last_was_report ? found->second.epoch : pod.mod_rev;
 }
 
 std::optional<v1::PodReportRecord> ReportBook::Find(absl::string_view uid) const {
-  const auto found = records_.find(uid);
+  const auto found = records_.find(UidKey(uid));
   if (found == records_.end()) return std::nullopt;
   v1::PodReportRecord record;
   record.set_epoch(found->second.epoch);
@@ -33,14 +33,13 @@ std::optional<v1::PodReportRecord> ReportBook::Find(absl::string_view uid) const
   return record;
 }
 
-void ReportBook::Set(const std::string& uid, const v1::PodReportRecord& record,
-                     store::Rev mod_rev) {
-  records_[uid] = {record.epoch(), record.sequence(), record.lineage(), mod_rev};
+void ReportBook::Set(absl::string_view uid, const v1::PodReportRecord& record, store::Rev mod_rev) {
+  records_[UidKey(uid)] = {record.epoch(), record.sequence(), record.lineage(), mod_rev};
 }
 
 std::vector<std::string> ReportBook::Uids() const {
   std::vector<std::string> uids;
-  for (const auto& [uid, stored] : records_) uids.push_back(uid);
+  for (const auto& [uid, stored] : records_) uids.push_back(uid.Text());
   std::sort(uids.begin(), uids.end());
   return uids;
 }

@@ -27,8 +27,8 @@ class ReportBook {
   int64_t EpochOf(const Entry& pod) const;
   // Of the last report that was stored; nullopt when none was.
   std::optional<v1::PodReportRecord> Find(absl::string_view uid) const;
-  void Set(const std::string& uid, const v1::PodReportRecord& record, store::Rev mod_rev);
-  void Erase(absl::string_view uid) { records_.erase(uid); }
+  void Set(absl::string_view uid, const v1::PodReportRecord& record, store::Rev mod_rev);
+  void Erase(absl::string_view uid) { records_.erase(UidKey(uid)); }
   // Sorted.
   std::vector<std::string> Uids() const;
 
@@ -40,7 +40,7 @@ class ReportBook {
     int64_t lineage = 0;
     store::Rev mod_rev = 0;
   };
-  absl::flat_hash_map<std::string, Stored> records_;
+  absl::flat_hash_map<UidKey, Stored> records_;
 };
 
 }  // namespace cluster::controller

@@ -65,7 +65,7 @@ void StatusWriter::Add(const std::string& node, int64_t lineage, const v1::Statu
 }
 
 void StatusWriter::ForgetPod(const std::string& uid) {
-  seen_.erase(uid);
+  seen_.erase(UidKey(uid));
   if (!reports_->Find(uid).has_value() || open_uids_.contains(uid)) return;
   Item item;
   item.kind = Item::Kind::kForget;
@@ -147,7 +147,7 @@ void StatusWriter::StagePod(const Item& item) {
     staged->remove = true;
   }
   const std::pair<int64_t, int64_t> mark(item.lineage, update.sequence());
-  const auto seen = seen_.find(update.uid());
+  const auto seen = seen_.find(entry->uid);
   const bool was_seen = seen != seen_.end() && mark <= seen->second;
   if (!IsNew(known, item.lineage, update.sequence()) || was_seen) return;
   v1::PodReportRecord record;
@@ -163,7 +163,7 @@ void StatusWriter::StagePod(const Item& item) {
     *pod->mutable_status() = std::move(merged);
     staged->changed = true;
   } else {
-    seen_[update.uid()] = mark;
+    seen_[UidKey(update.uid())] = mark;
   }
   staged->record = std::move(record);
   staged->has_record = true;
@@ -211,6 +211,7 @@ store::Txn StatusWriter::MakeTxn() {
       open_uids_[uid] = key;
       continue;
     }
+    MutableMeta(&staged.object)->clear_resource_version();
     txn.ops.push_back({store::Op::Kind::kPut, key, SerializeObject(staged.object), 0});
     if (!staged.has_record) continue;
     txn.ops.push_back({store::Op::Kind::kPut, report_key, staged.record.SerializeAsString(), 0});
@@ -291,7 +292,7 @@ void StatusWriter::Settle() {
     if (!open_uids_.contains(uid)) continue;
     if (staged.remove) {
       reports_->Erase(uid);
-      seen_.erase(uid);
+      seen_.erase(UidKey(uid));
     } else if (staged.has_record) {
       reports_->Set(uid, staged.record, committed_);
     }

@@ -90,7 +90,7 @@ class StatusWriter {
   std::map<std::string, Staged> staged_;
   std::map<std::string, std::string> open_uids_;  // uid -> key
   // Of reports that changed nothing and were not stored: lineage and sequence, by uid.
-  absl::flat_hash_map<std::string, std::pair<int64_t, int64_t>> seen_;
+  absl::flat_hash_map<UidKey, std::pair<int64_t, int64_t>> seen_;
   std::vector<std::string> forgotten_;
   bool open_ = false;
   bool unknown_ = false;      // the open transaction may have been applied

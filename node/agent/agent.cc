@@ -41,8 +41,10 @@ FactsOptions FactsOptionsOf(const AgentOptions& options) {
 }
 
 PodWorld MakeWorld(const AgentOptions& options, const AgentParts& parts, RecordStore* records,
-                   StatusOutbox* outbox, Prober* prober, LeaseFile* lease) {
+                   StatusOutbox* outbox, Prober* prober, LeaseFile* lease,
+                   const ServiceBook* services) {
   PodWorld world;
+  world.services = services;
   world.lease_file = lease->path();
   world.stop_unique_at = [lease] { return lease->stop_at(); };
   world.runtime = parts.runtime;
@@ -113,11 +115,12 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(AgentOptions options, AgentP
   begin.mutable_node()->set_incarnation(begin.node().incarnation() + 1);
   RETURN_IF_ERROR(agent->records_->Commit(begin));
   agent->outbox_ = std::make_unique<StatusOutbox>(begin.node().incarnation());
+  agent->FindServices(parts);
   ASSIGN_OR_RETURN(agent->lease_, LeaseFile::Open(options.lease_file));
   ASSIGN_OR_RETURN(agent->prober_, Prober::Start(parts.runtime, parts.clock));
   agent->workers_ = std::make_unique<PodWorkers>(
       MakeWorld(options, parts, agent->records_.get(), agent->outbox_.get(), agent->prober_.get(),
-                agent->lease_.get()),
+                agent->lease_.get(), agent->services_.get()),
       options.workers);
   agent->prober_->SetListener(
       [workers = agent->workers_.get()](const std::string& uid) { workers->Poke(uid); });
@@ -157,6 +160,8 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(AgentOptions options, AgentP
   };
   session_parts.set_range = parts.set_range;
   session_parts.set_peers = parts.set_peers;
+  session_parts.services = agent->services_.get();
+  session_parts.routes = agent->routes_.get();
   session_parts.erase_claims = [raw](const std::vector<std::string>& uids) {
     raw->claims_->Erase(uids);
   };
@@ -170,6 +175,13 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(AgentOptions options, AgentP
   if (parts.shortage.node) agent->StartEvictor(options.eviction, parts);
   agent->session_->Start();
   return agent;
+}
+
+void Agent::FindServices(const AgentParts& parts) {
+  services_ = std::make_unique<ServiceBook>();
+  const v1::KnownServicesRecord known = records_->Services();
+  services_->Restore({known.services().begin(), known.services().end()});
+  routes_ = std::make_unique<RouteApplier>(parts.set_services, nullptr);
 }
 
 void Agent::StartEvictor(const EvictorOptions& options, const AgentParts& parts) {
@@ -199,6 +211,7 @@ bool Agent::Stop(absl::Duration patience) {
   // Each stops calling the ones that stop after it.
   if (evictor_ != nullptr) evictor_->Stop();
   if (session_ != nullptr) session_->Stop();
+  if (routes_ != nullptr) routes_->Stop();
   if (archives_ != nullptr) archives_->Stop();
   if (claims_ != nullptr) claims_->Stop();
   if (streams_ != nullptr) streams_->Stop();

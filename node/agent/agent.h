@@ -17,6 +17,8 @@
 #include "node/pod/record_store.h"
 #include "node/probe/prober.h"
 #include "node/runtime/runtime.h"
+#include "node/services/route_applier.h"
+#include "node/services/service_book.h"
 #include "node/session/claim_eraser.h"
 #include "node/session/image_archives.h"
 #include "node/session/lease_file.h"
@@ -52,6 +54,8 @@ struct AgentParts {
   std::function<absl::Status(const std::string& pod_cidr, const std::string& cluster_cidr)>
       set_range;
   std::function<absl::Status(const std::vector<v1::Peer>& peers)> set_peers;
+  // See RouteApplier; on its thread.
+  std::function<absl::Status(const KnownServices& table)> set_services;
   // Null: the node has no statistics. Stopped by the agent.
   Sampler* sampler = nullptr;
   // Without a `node` nothing is evicted.
@@ -77,6 +81,8 @@ class Agent {
 
  private:
   Agent() = default;
+  // Those that the disk knows.
+  void FindServices(const AgentParts& parts);
   void StartEvictor(const EvictorOptions& options, const AgentParts& parts);
   // The node's facts, with what it is short of.
   v1::Node WithPressure(v1::Node node) const;
@@ -84,6 +90,8 @@ class Agent {
   Sampler* sampler_ = nullptr;
   std::unique_ptr<RecordStore> records_;
   std::unique_ptr<StatusOutbox> outbox_;
+  std::unique_ptr<ServiceBook> services_;
+  std::unique_ptr<RouteApplier> routes_;
   std::unique_ptr<LeaseFile> lease_;
   std::unique_ptr<Prober> prober_;
   std::unique_ptr<PodWorkers> workers_;

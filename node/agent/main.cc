@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "node/agent/agent.h"
 #include "node/agent/flags.h"
+#include "node/agent/network_parts.h"
 #include "node/cgroup/layout.h"
 #include "node/cgroup/tree.h"
 #include "node/eviction/memory_alarm.h"
@@ -37,24 +38,6 @@ absl::StatusOr<std::string> ProgramBeside() {
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return ErrnoStatus(error.value(), "readlink", "/proc/self/exe");
   return (self.parent_path() / "cluster-init").string();
-}
-
-absl::Status SetRange(PodNetwork* network, const std::string& pod_cidr,
-                      const std::string& cluster_cidr) {
-  ASSIGN_OR_RETURN(const Cidr pods, ParseCidr(pod_cidr));
-  ASSIGN_OR_RETURN(const Cidr cluster, ParseCidr(cluster_cidr));
-  return network->SetRange(pods, cluster);
-}
-
-absl::Status SetPeers(PodNetwork* network, const std::vector<v1::Peer>& peers) {
-  std::vector<NetworkPeer> routes;
-  for (const v1::Peer& peer : peers) {
-    // A node that never told its address, or has no range yet, cannot be routed to.
-    const absl::StatusOr<Ipv4> address = ParseIpv4(peer.address());
-    const absl::StatusOr<Cidr> cidr = ParseCidr(peer.pod_cidr());
-    if (address.ok() && cidr.ok()) routes.push_back({peer.node(), *address, *cidr});
-  }
-  return network->SetPeers(routes);
 }
 
 // The system's part of the machine is not for pods, whatever they were promised.
@@ -170,6 +153,9 @@ absl::Status Run(const Flags& flags, const sigset_t& stop_signals) {
   };
   parts.set_peers = [&network](const std::vector<v1::Peer>& peers) {
     return SetPeers(network.get(), peers);
+  };
+  parts.set_services = [&network, &flags](const KnownServices& table) {
+    return SetServices(network.get(), flags.node, table);
   };
   parts.shortage = ShortageOf(cgroups.get(), flags.state_dir);
   ASSIGN_OR_RETURN(auto agent, Agent::Start(std::move(options), std::move(parts)));

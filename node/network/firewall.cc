@@ -8,32 +8,41 @@
 #include <nftables/libnftables.h>
 
 #include "base/status.h"
+#include "node/network/service_routes.h"
 
 namespace cluster::node {
 namespace {
-
-constexpr Protocol kProtocols[] = {Protocol::kTcp, Protocol::kUdp, Protocol::kSctp};
 
 // $TABLE, $BRIDGE, $PODS and $CLUSTER are filled in. Chains are flushed first, so that the rules
 // are the same however often this is applied; elements of sets and maps are not touched.
 constexpr absl::string_view kBase = R"(add table ip $TABLE
 add set ip $TABLE peers { type ipv4_addr; }
+add set ip $TABLE served { type ipv4_addr; }
+add set ip $TABLE hairpins { type ipv4_addr . ipv4_addr; }
 add chain ip $TABLE guard { type filter hook prerouting priority -300; policy accept; }
 add chain ip $TABLE inbound { type nat hook prerouting priority -100; policy accept; }
 add chain ip $TABLE local { type nat hook output priority -100; policy accept; }
 add chain ip $TABLE outbound { type nat hook postrouting priority 100; policy accept; }
 add chain ip $TABLE ports
+add chain ip $TABLE services
 flush chain ip $TABLE guard
 flush chain ip $TABLE inbound
 flush chain ip $TABLE local
 flush chain ip $TABLE outbound
 flush chain ip $TABLE ports
 add rule ip $TABLE guard iifname != "lo" ip daddr 127.0.0.0/8 drop
+add rule ip $TABLE guard iifname != "lo" ip saddr 127.0.0.0/8 drop
 add rule ip $TABLE guard iifname { "lo", "$BRIDGE" } accept
 add rule ip $TABLE guard ip daddr $PODS ip saddr != $CLUSTER ip saddr != @peers drop
+add rule ip $TABLE inbound jump services
 add rule ip $TABLE inbound fib daddr type local jump ports
+add rule ip $TABLE local jump services
 add rule ip $TABLE local fib daddr type local jump ports
-add rule ip $TABLE outbound ip daddr $PODS ct status dnat ip saddr { $PODS, 127.0.0.0/8 } masquerade
+add rule ip $TABLE outbound ip daddr $PODS ct status dnat ip saddr 127.0.0.0/8 masquerade
+add rule ip $TABLE outbound ip daddr $PODS ct status dnat ip saddr $PODS ip daddr != @served masquerade
+add rule ip $TABLE outbound ct status dnat ip saddr . ip daddr @hairpins masquerade
+add rule ip $TABLE outbound ct status dnat ip saddr != $PODS oifname != "$BRIDGE" ip daddr $CLUSTER masquerade
+add rule ip $TABLE outbound ct status dnat ip saddr != $PODS oifname != "$BRIDGE" ip daddr @peers masquerade
 add rule ip $TABLE outbound ip saddr $PODS ip daddr != $CLUSTER oifname != "$BRIDGE" masquerade
 )";
 
@@ -74,7 +83,7 @@ std::string BaseRules(const std::string& bridge, const Cidr& pod_cidr, const Cid
                     absl::StrReplaceAll(kBasePerProtocol,
                                         {{"$TABLE", table}, {"$PROTOCOL", NameOf(protocol)}}));
   }
-  return text;
+  return absl::StrCat(text, ServiceBaseRules(table));
 }
 
 std::string PortRules(const std::string& table, const std::vector<PortTarget>& removed,
@@ -115,6 +124,18 @@ std::string DeleteTableRules(const std::string& table) {
   return absl::StrCat("add table ip ", table, "\ndelete table ip ", table, "\n");
 }
 
+TableNames ParseTableNames(absl::string_view listing) {
+  TableNames names;
+  for (const absl::string_view line : absl::StrSplit(listing, '\n')) {
+    // "<tab>chain NAME {"; rules and elements are further in.
+    const std::vector<std::string> words = absl::StrSplit(line, ' ');
+    if (words.size() != 3 || words[2] != "{") continue;
+    if (words[0] == "\tchain") names.chains.insert(words[1]);
+    if (words[0] == "\tset" || words[0] == "\tmap") names.sets.insert(words[1]);
+  }
+  return names;
+}
+
 absl::StatusOr<std::unique_ptr<Firewall>> Firewall::Open() {
   nft_ctx* context = ::nft_ctx_new(NFT_CTX_DEFAULT);
   if (context == nullptr) {
@@ -134,6 +155,19 @@ absl::Status Firewall::Run(const std::string& commands) {
 
 absl::StatusOr<std::string> Firewall::Query(const std::string& commands) {
   MutexLock lock(&mutex_);
+  return QueryLocked(commands);
+}
+
+absl::StatusOr<TableNames> Firewall::Names(const std::string& table) {
+  MutexLock lock(&mutex_);
+  ::nft_ctx_output_set_flags(context_, NFT_CTX_OUTPUT_TERSE);
+  const auto listing = QueryLocked(absl::StrCat("list table ip ", table));
+  ::nft_ctx_output_set_flags(context_, 0);
+  RETURN_IF_ERROR(listing.status());
+  return ParseTableNames(*listing);
+}
+
+absl::StatusOr<std::string> Firewall::QueryLocked(const std::string& commands) {
   const int result = ::nft_run_cmd_from_buffer(context_, commands.c_str());
   // Both buffers are emptied by being read.
   const std::string error = ::nft_ctx_get_error_buffer(context_);

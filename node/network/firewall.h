@@ -1,12 +1,15 @@
-// The node's one nftables table: host ports, masquerading, and the guard of the pods' range.
+// The node's one nftables table: host ports, services (service_routes.h), masquerading, and the
+// guard of the pods' range.
 // The text is made by pure functions; Firewall hands it to the kernel through libnftables(3).
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 #include "base/ipv4.h"
 #include "base/mutex.h"
@@ -40,6 +43,14 @@ std::string PeerRules(const std::string& table, const std::vector<Ipv4>& peers);
 // Commands after which there is no such table.
 std::string DeleteTableRules(const std::string& table);
 
+// What a table has, by name.
+struct TableNames {
+  std::set<std::string> chains;
+  std::set<std::string> sets;  // maps too
+};
+// Pure; of what "list table" prints.
+TableNames ParseTableNames(absl::string_view listing);
+
 // Thread-safe: one set of commands at a time, each applied as a whole or not at all.
 class Firewall {
  public:
@@ -53,8 +64,12 @@ class Firewall {
   absl::Status Run(const std::string& commands);
   // The same, with what nft prints ("list ruleset").
   absl::StatusOr<std::string> Query(const std::string& commands);
+  // Of this table, which is there. Elements are not read: the cost is that of the names.
+  absl::StatusOr<TableNames> Names(const std::string& table);
 
  private:
+  absl::StatusOr<std::string> QueryLocked(const std::string& commands)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   explicit Firewall(nft_ctx* context) : context_(context) {}
 
   Mutex mutex_;  // held over I/O: the context is not thread-safe

@@ -54,7 +54,7 @@ absl::string_view NameOf(Protocol protocol) {
 }
 
 absl::StatusOr<Protocol> ParseProtocol(absl::string_view name) {
-  for (const Protocol protocol : {Protocol::kTcp, Protocol::kUdp, Protocol::kSctp}) {
+  for (const Protocol protocol : kProtocols) {
     if (absl::AsciiStrToLower(name) == NameOf(protocol)) return protocol;
   }
   return absl::InvalidArgumentError(

@@ -13,6 +13,7 @@
 namespace cluster::node {
 
 enum class Protocol : uint8_t { kTcp, kUdp, kSctp };
+inline constexpr Protocol kProtocols[] = {Protocol::kTcp, Protocol::kUdp, Protocol::kSctp};
 absl::string_view NameOf(Protocol protocol);  // "tcp"
 // Any case; InvalidArgument for an unknown word.
 absl::StatusOr<Protocol> ParseProtocol(absl::string_view name);

@@ -44,6 +44,7 @@ std::vector<netlink::Message> RouteChanges(const std::vector<netlink::Route>& pr
   for (const NetworkPeer& peer : peers) wanted[peer.pod_cidr.Network()] = peer.address;
   std::vector<netlink::Message> messages;
   for (const netlink::Route& route : present) {
+    if (!route.gateway.has_value()) continue;
     const auto found = wanted.find(route.destination);
     if (found == wanted.end()) {
       messages.push_back(netlink::DeleteRoute(route).Allow(ESRCH));
@@ -55,6 +56,21 @@ std::vector<netlink::Message> RouteChanges(const std::vector<netlink::Route>& pr
     messages.push_back(netlink::ReplaceRoute(
         {.destination = destination, .gateway = gateway, .protocol = kRouteProtocol}));
   }
+  return messages;
+}
+
+std::vector<netlink::Message> ServiceRouteChanges(const std::vector<netlink::Route>& present,
+                                                  int bridge, const Cidr& service_cidr) {
+  const netlink::Route wanted{
+      .destination = service_cidr.Network(), .link = bridge, .protocol = kRouteProtocol};
+  std::vector<netlink::Message> messages;
+  bool found = false;
+  for (const netlink::Route& route : present) {
+    if (route.gateway.has_value()) continue;
+    found |= route == wanted;
+    if (route != wanted) messages.push_back(netlink::DeleteRoute(route).Allow(ESRCH));
+  }
+  if (!found) messages.push_back(netlink::ReplaceRoute(wanted));
   return messages;
 }
 

@@ -45,8 +45,13 @@ std::vector<netlink::Message> HostMessages(const PodLinkSpec& spec);
 std::vector<netlink::Message> InsideMessages(int eth0, const PodAddress& address,
                                              const Mac& gateway_mac);
 
-// What turns our routes as they are into one per peer: deletions first.
+// What turns our routes as they are into one per peer: deletions first. Peers have a gateway; the
+// route of the services has none and is left alone.
 std::vector<netlink::Message> RouteChanges(const std::vector<netlink::Route>& present,
                                            const std::vector<NetworkPeer>& peers);
+// What makes the services' range lead to the bridge (a link index), and no other: the node has a
+// source address for what it sends there, whether or not it has a default route.
+std::vector<netlink::Message> ServiceRouteChanges(const std::vector<netlink::Route>& present,
+                                                  int bridge, const Cidr& service_cidr);
 
 }  // namespace cluster::node

@@ -61,6 +61,7 @@ PodNetwork::PodNetwork(Config config, Sockets sockets, std::unique_ptr<Firewall>
       watcher_socket_(std::move(sockets.watcher)),
       firewall_(std::move(firewall)),
       conntrack_(std::move(conntrack)),
+      services_(TableName(config_.bridge), firewall_.get(), conntrack_.get()),
       wake_(std::move(wake)) {}
 
 absl::StatusOr<std::unique_ptr<PodNetwork>> PodNetwork::Open(Config config) {
@@ -109,6 +110,14 @@ absl::Status PodNetwork::PrepareBridge() {
   // Loose: a pod's packets may come back another way. Strict would win over this from conf/all
   // only.
   RETURN_IF_ERROR(SetSysctl(absl::StrCat("conf/", config_.bridge, "/rp_filter"), "2"));
+  // Pods are told of no shorter way to each other: by it, the answers of a service's backend would
+  // come back with an address that the client does not know. The kernel asks whether either of the
+  // two allows it; other links have a switch of their own.
+  for (const std::string& place : {std::string("all"), config_.bridge}) {
+    RETURN_IF_ERROR(SetSysctl(absl::StrCat("conf/", place, "/send_redirects"), "0"));
+  }
+  localnet_.reset(::open("/proc/sys/net/ipv4/conf/all/route_localnet", O_WRONLY | O_CLOEXEC));
+  if (!localnet_) return ErrnoStatus("open conf/all/route_localnet");
   // Pods speak IPv4 only; a bridge that listens to their router advertisements would be theirs to
   // steer.
   const absl::Status silenced = WriteControlAt(
@@ -198,12 +207,15 @@ absl::Status PodNetwork::ApplyRange(const Range& range) {
   }
   RETURN_IF_ERROR(firewall_->Run(absl::StrCat(BaseRules(config_.bridge, range.pods, range.cluster),
                                               PeerRules(TableName(config_.bridge), peers))));
-  MutexLock lock(&mutex_);
-  if (!range_.has_value() || range_->pods != range.pods) {
-    pool_ = AddressPool(range.pods, config_.hold_down);
+  services_.PrepareBridge(range.pods, BridgeMac(config_.node));
+  {
+    MutexLock lock(&mutex_);
+    if (!range_.has_value() || range_->pods != range.pods) {
+      pool_ = AddressPool(range.pods, config_.hold_down);
+    }
+    range_ = range;
   }
-  range_ = range;
-  return absl::OkStatus();
+  return ApplyServices();
 }
 
 bool PodNetwork::GiveUpSpares() {
@@ -381,6 +393,17 @@ absl::Status PodNetwork::Attach(const std::string& uid, int netns_fd, UniqueFd r
   return conntrack_->Forget(lease.ports);
 }
 
+absl::Status PodNetwork::Unplug(const std::string& uid) {
+  std::string link;
+  {
+    MutexLock lock(&mutex_);
+    const auto found = tenants_.find(uid);
+    if (found == tenants_.end()) return absl::OkStatus();
+    link = LinkNameOf(uid, found->second.lease);
+  }
+  return Execute({netlink::ChangeLink(link, {.master = 0}).Allow(ENODEV)});
+}
+
 absl::Status PodNetwork::Release(const std::string& uid) {
   AddressLease lease;
   {
@@ -484,6 +507,9 @@ absl::Status PodNetwork::Recover(const std::vector<std::string>& live) {
 absl::Status PodNetwork::RemoveAll() {
   RETURN_IF_ERROR(Recover({}));
   RETURN_IF_ERROR(SetPeers({}));
+  // What the table guards is closed before it goes.
+  RETURN_IF_ERROR(RouteLocalnet(false));
+  RETURN_IF_ERROR(services_.Remove());
   RETURN_IF_ERROR(firewall_->Run(DeleteTableRules(TableName(config_.bridge))));
   {
     MutexLock lock(&mutex_);

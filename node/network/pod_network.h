@@ -1,6 +1,6 @@
-// The network of one node's pods: one bridge, one veth and address per pod, host ports, and routes
-// to the pods of other nodes. Everything happens in the network namespace of the thread that called
-// Open, through netlink and nftables.
+// The network of one node's pods: one bridge, one veth and address per pod, host ports, services,
+// and routes to the pods of other nodes. Everything happens in the network namespace of the thread
+// that called Open, through netlink and nftables.
 //
 // A pod's life here: Reserve (journaled before anything uses it) - Attach - Release. Pod veths are
 // never deleted on the way: the end of the pod's namespace takes them along, and only when the link
@@ -11,6 +11,7 @@
 // not held over I/O; a second one keeps requests to nftables apart and is held over them.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -33,6 +34,8 @@
 #include "node/network/firewall.h"
 #include "node/network/lease.h"
 #include "node/network/links.h"
+#include "node/network/service_router.h"
+#include "node/network/service_routes.h"
 
 namespace cluster::node {
 
@@ -78,6 +81,12 @@ class PodNetwork {
   // NETLINK_ROUTE socket from inside, saves a thread that enters the namespace to open one.
   absl::Status Attach(const std::string& uid, int netns_fd, UniqueFd route_socket = UniqueFd());
 
+  // Takes the pod's link off the bridge: nothing reaches the pod any more. Before its namespace
+  // ends, as the kernel ends many namespaces in one go and holds RTNL, which every start needs, for
+  // a grace period of RCU per port that is still in the bridge. Costs a quarter of what the end of
+  // a pod does, so it is for when pods start beside. Ok when there is none.
+  absl::Status Unplug(const std::string& uid);
+
   // Ends the pod's claim: its ports close now, its address is free once its link is gone and it has
   // rested. Ok when there is none.
   absl::Status Release(const std::string& uid);
@@ -86,6 +95,14 @@ class PodNetwork {
   // life). A peer that cannot be routed to does not keep the others back; the first refusal is
   // returned.
   absl::Status SetPeers(const std::vector<NetworkPeer>& peers);
+
+  // The services, whole. What differs from what was set last goes to the kernel in one transaction;
+  // the first time, what an earlier life left is replaced. When it returns, no new connection and
+  // no UDP flow goes to a backend that is not listed any more; TCP connections stay where they are.
+  // Remembered until there is a range. InvalidArgument: the range of services is no such thing or
+  // overlaps the pods' (nothing changes), or a service claims what another one has (the others are
+  // set).
+  absl::Status SetServices(const Cidr& service_cidr, const std::vector<ServiceRoute>& services);
 
   // Once, after Open: releases every lease whose pod is not in `live`, deletes pod links without a
   // lease, and makes the published ports exactly those of the live pods.
@@ -121,6 +138,8 @@ class PodNetwork {
   absl::Status PrepareBridge();
   absl::Status Load();
   absl::Status ApplyRange(const Range& range);
+  absl::Status ApplyServices() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status RouteLocalnet(bool on);
   absl::Status CheckPorts(const std::string& uid, const std::vector<PublishedPort>& ports) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<AddressLease> Claim(const std::string& uid,
@@ -147,6 +166,10 @@ class PodNetwork {
   netlink::Socket watcher_socket_;
   const std::unique_ptr<Firewall> firewall_;
   const std::unique_ptr<Conntrack> conntrack_;
+  ServiceRouter services_;
+  UniqueFd localnet_;  // conf/all/route_localnet, of the namespace that Open was called in
+  std::atomic<bool> localnet_on_ = false;  // by us, in this life
+  std::atomic<bool> has_node_ports_ = false;
   const UniqueFd wake_;  // eventfd: the watcher should look
 
   mutable Mutex mutex_;

@@ -111,6 +111,7 @@ bool PodNetwork::FinishRelease(const std::string& uid, const Tenant& tenant) {
   absl::Status forgotten = watcher_socket_.Execute(
       netlink::DeleteNeighbour(bridge_, tenant.lease.address).Allow(ENOENT).Allow(ENODEV));
   // What clients still send to the pod must not reach the next one with its address.
+  forgotten.Update(services_.Forget(tenant.lease.address));
   forgotten.Update(conntrack_->Forget(tenant.lease.ports));
   forgotten.Update(config_.journal->Remove(RecordKind::kAddressLease, uid));
   if (!forgotten.ok()) {

@@ -8,6 +8,7 @@
 #include "absl/strings/strip.h"
 
 #include "base/status.h"
+#include "node/services/service_links.h"
 
 namespace cluster::node {
 namespace {
@@ -190,6 +191,12 @@ absl::StatusOr<BuiltEnvironment> BuildEnvironment(const v1::Assignment& assignme
   Set("PATH", std::string(kDefaultPath), &environment);
   Set("HOSTNAME", HostnameOf(assignment.pod()), &environment);
   SetFromImage(image, &environment);
+  const v1::PodSpec& spec = assignment.pod().spec();
+  if (!spec.has_enable_service_links() || spec.enable_service_links()) {
+    for (const auto& [name, value] : ServiceLinks(context.services)) {
+      SetFromManifest(name, value, &environment);
+    }
+  }
   for (const v1::EnvFromSource& source : container.env_from()) {
     RETURN_IF_ERROR(SetFromSource(assignment, source, &environment));
   }

@@ -25,9 +25,9 @@ std::string HostnameOf(const v1::Pod& pod);
 // reference, stay as written.
 std::string Expand(absl::string_view text, const std::map<std::string, std::string>& variables);
 
-// The image's variables, then envFrom, then env; later ones win. Only variables of the manifest
-// expand in others, as in Kubernetes. FailedPrecondition (one sentence) when a ConfigMap, Secret or
-// key that is not optional is missing, or a value cannot be a variable.
+// The image's variables, then those of the namespace's services, envFrom and env; later ones win.
+// Only the image's do not expand in others, as in Kubernetes. FailedPrecondition (one sentence)
+// when a ConfigMap, Secret or key that is not optional is missing, or a value cannot be a variable.
 struct BuiltEnvironment {
   Environment all;
   // What $(NAME) sees in command and args.

@@ -204,7 +204,12 @@ absl::StatusOr<ContainerSpec> PodWorker::SpecOf(const v1::Container& container,
 }
 
 NodeContext PodWorker::ContextOf() const {
-  return {world_->node_name, world_->host_ip, record_.pod_ip(), world_->allocatable};
+  const v1::Pod& pod = record_.assignment().pod();
+  const bool links = !pod.spec().has_enable_service_links() || pod.spec().enable_service_links();
+  return {world_->node_name, world_->host_ip, record_.pod_ip(), world_->allocatable,
+          world_->services == nullptr || !links
+              ? std::vector<v1::ServiceRoute>()
+              : world_->services->In(pod.metadata().namespace_())};
 }
 
 void PodWorker::RefreshVolumes() {

@@ -21,6 +21,7 @@
 #include "node/pod/resize.h"
 #include "node/probe/action.h"
 #include "node/runtime/runtime.h"
+#include "node/services/service_book.h"
 #include "node/volume/references.h"
 
 namespace cluster::node {
@@ -41,6 +42,8 @@ struct PodWorld {
   // empty: never. The file is for their cluster-init; "" = there is none.
   std::function<absl::Duration()> stop_unique_at = {};
   std::string lease_file = {};
+  // Null: there are no services.
+  const ServiceBook* services = nullptr;
   // What the node has for pods, as in its status.
   std::map<std::string, std::string> allocatable = {};
   std::function<absl::StatusOr<ImageRecord>(const std::string& name)> find_image;

@@ -51,8 +51,10 @@ void PodWorker::AdmitResize(const Moment& now) {
 bool PodWorker::ResizeIsDue(const Moment& now) const {
   // Also while none runs: one that is restarted for it may want more than its pod's group has yet.
   const bool there = sandbox_.has_value() || AnyRuns(record_);
-  return HasToResize(record_) && there && !IsEnding(record_) && !IsFinishing(record_) &&
-         now.monotonic >= resize_retry_at_ && ContainersToRestart(record_).empty();
+  // The dear question last: it reckons all amounts of the pod anew.
+  return there && !IsEnding(record_) && !IsFinishing(record_) &&
+         now.monotonic >= resize_retry_at_ && ContainersToRestart(record_).empty() &&
+         HasToResize(record_);
 }
 
 void PodWorker::Resize(const Moment& now) {

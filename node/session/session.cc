@@ -167,6 +167,8 @@ void Session::Handle(v1::ControllerMessage message) {
       return HandleBeatAck(message.beat_ack());
     case Message::kAssignments:
       return HandleAssignments(std::move(*message.mutable_assignments()));
+    case Message::kRoutes:
+      return HandleRoutes(message.routes());
     case Message::kStatusAck:
       parts_.outbox->Acknowledge(message.status_ack().sequence());
       unacknowledged_ = std::max<int64_t>(0, batch_sequence_ - message.status_ack().sequence());
@@ -315,6 +317,29 @@ void Session::HandleAssignments(v1::Assignments assignments) {
     return AcknowledgeWhenClean();
   }
   if (!awaiting_clean_) Acknowledge(false);
+}
+
+void Session::HandleRoutes(const v1::Routes& routes) {
+  if (parts_.services->Apply(routes)) {
+    v1::NodeStateChange change;
+    for (v1::ServiceRoute& address : parts_.services->Addresses()) {
+      *change.mutable_services()->add_services() = std::move(address);
+    }
+    // Also when there are none any more.
+    change.mutable_services();
+    // Before a pod starts that is to find them.
+    const absl::Status kept = parts_.records->Commit(std::move(change));
+    if (!kept.ok()) return Break(absl::StrCat("services cannot be kept: ", kept.message()));
+  }
+  const auto applied = [this, generation = generation_, version = routes.version()] {
+    strand_.Post([this, generation, version] {
+      if (generation != generation_ || stopping_ || stream_ == nullptr) return;
+      v1::NodeMessage message;
+      message.mutable_routes_ack()->set_version(version);
+      stream_->Send(std::move(message));
+    });
+  };
+  parts_.routes->Submit(parts_.services->table(), applied);
 }
 
 // The acknowledgement of a complete list says that nothing else runs here any more.

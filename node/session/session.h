@@ -19,6 +19,8 @@
 #include "cluster/v1/session.pb.h"
 #include "node/pod/pod_workers.h"
 #include "node/pod/record_store.h"
+#include "node/services/route_applier.h"
+#include "node/services/service_book.h"
 #include "node/session/controller_stream.h"
 #include "node/session/image_archives.h"
 #include "node/session/lease_file.h"
@@ -43,6 +45,8 @@ struct SessionParts {
   std::function<absl::Status(const std::string& pod_cidr, const std::string& cluster_cidr)>
       set_range;
   std::function<absl::Status(const std::vector<v1::Peer>& peers)> set_peers;
+  ServiceBook* services = nullptr;
+  RouteApplier* routes = nullptr;
   // The controller says that these claims are gone: ReportErased follows for each.
   std::function<void(const std::vector<std::string>& uids)> erase_claims;
   // Serves a stream that the controller asked for; does not block.
@@ -91,6 +95,7 @@ class Session {
   void Handle(v1::ControllerMessage message);
   void HandleWelcome(const v1::Welcome& welcome);
   void HandleAssignments(v1::Assignments assignments);
+  void HandleRoutes(const v1::Routes& routes);
   // A message that was sent then was answered: the controller counts the node as alive from then
   // on.
   void ExtendLease(int64_t sequence);

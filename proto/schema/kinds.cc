@@ -64,9 +64,8 @@ const Kind& KindOf(v1::Object::ObjectCase object_case) {
 
 bool IsKnownButNotYet(absl::string_view kind) {
   static constexpr absl::string_view kLater[] = {
-      "Service",     "PersistentVolume",      "NetworkPolicy",     "ServiceAccount",
-      "Ingress",     "ReplicationController", "StorageClass",      "Role",
-      "RoleBinding", "ClusterRole",           "ClusterRoleBinding"};
+      "PersistentVolume", "NetworkPolicy", "ServiceAccount", "Ingress",     "ReplicationController",
+      "StorageClass",     "Role",          "RoleBinding",    "ClusterRole", "ClusterRoleBinding"};
   for (const absl::string_view later : kLater) {
     if (later == kind) return true;
   }
@@ -141,6 +140,8 @@ const v1::ObjectMeta& Meta(const v1::Object& object) {
       return object.limit_range().metadata();
     case v1::Object::kResourceQuota:
       return object.resource_quota().metadata();
+    case v1::Object::kService:
+      return object.service().metadata();
     case v1::Object::OBJECT_NOT_SET:
       break;
   }

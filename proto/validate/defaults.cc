@@ -11,6 +11,7 @@
 #include "proto/validate/meta_rules.h"
 #include "proto/validate/name_rules.h"
 #include "proto/validate/quota_rules.h"
+#include "proto/validate/service_rules.h"
 #include "proto/validate/validate.h"
 
 namespace cluster {
@@ -348,6 +349,9 @@ void SetDefaults(v1::Object* object) {
       break;
     case v1::Object::kHorizontalPodAutoscaler:
       DefaultAutoscaler(object->mutable_horizontal_pod_autoscaler()->mutable_spec());
+      break;
+    case v1::Object::kService:
+      DefaultService(object->mutable_service()->mutable_spec());
       break;
     case v1::Object::kConfigMap:
     case v1::Object::kNode:

@@ -21,8 +21,10 @@ std::set<std::string> SortedKeys(const StringMap& map) {
 }
 
 std::string NameProblem(const Kind& kind, const std::string& name) {
-  // A namespace's name is one part of DNS names.
-  return kind.name == "Namespace" ? DnsLabelProblem(name) : DnsSubdomainProblem(name);
+  // They are one part of DNS names; a service's one of variables' names too.
+  if (kind.object_case == v1::Object::kNamespace) return DnsLabelProblem(name);
+  if (kind.object_case == v1::Object::kService) return ServiceNameProblem(name);
+  return DnsSubdomainProblem(name);
 }
 
 void CheckName(const Kind& kind, const v1::ObjectMeta& meta, Findings* findings) {

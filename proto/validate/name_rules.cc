@@ -60,6 +60,14 @@ std::string DnsLabelProblem(absl::string_view text) {
                       "or digit at both ends");
 }
 
+std::string ServiceNameProblem(absl::string_view text) {
+  std::string problem = DnsLabelProblem(text);
+  if (!problem.empty() || !absl::ascii_isdigit(static_cast<unsigned char>(text.front()))) {
+    return problem;
+  }
+  return absl::StrCat(Quote(text), " begins with a digit; begin a service's name with a letter");
+}
+
 std::string DnsSubdomainProblem(absl::string_view text) {
   if (text.size() > kLongestSubdomain) return TooLong(text, kLongestSubdomain);
   for (const absl::string_view label : absl::StrSplit(text, '.')) {

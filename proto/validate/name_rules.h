@@ -10,6 +10,8 @@ namespace cluster {
 
 // DNS-1123 label: lower case letters, digits, '-'; at most 63.
 std::string DnsLabelProblem(absl::string_view text);
+// DNS-1035 label: the same, and it begins with a letter.
+std::string ServiceNameProblem(absl::string_view text);
 // DNS-1123 subdomain: labels joined with '.'; at most 253.
 std::string DnsSubdomainProblem(absl::string_view text);
 // [prefix/]name, the key of a label or annotation.

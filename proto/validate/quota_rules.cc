@@ -140,6 +140,7 @@ void CheckItem(const v1::LimitRangeItem& item, const Path& path, Findings* findi
 }
 
 bool IsCounted(absl::string_view name) {
+  if (name == "services.nodeports" || name == "services.loadbalancers") return true;
   absl::string_view counted = name;
   const bool by_count = absl::ConsumePrefix(&counted, "count/");
   for (const Kind& kind : AllKinds()) {
@@ -232,8 +233,9 @@ void CheckQuota(const v1::ResourceQuotaSpec& spec, Findings* findings) {
     if (!IsCounted(name) && !IsSummed(name)) {
       findings->Add(path.Key(name),
                     absl::StrCat("nothing is counted as ", Quote(name),
-                                 "; there are pods, configmaps, secrets, persistentvolumeclaims, "
-                                 "cpu, memory, requests.cpu, limits.memory, requests.storage, "
+                                 "; there are pods, services, services.nodeports, configmaps, "
+                                 "secrets, persistentvolumeclaims, cpu, memory, requests.cpu, "
+                                 "limits.memory, requests.storage, "
                                  "count/deployments.apps and so on"));
       continue;
     }

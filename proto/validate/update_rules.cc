@@ -12,6 +12,7 @@
 #include "proto/validate/policy_rules.h"
 #include "proto/validate/quota_rules.h"
 #include "proto/validate/resize_rules.h"
+#include "proto/validate/service_rules.h"
 #include "proto/validate/validate.h"
 #include "proto/validate/volume_rules.h"
 #include "proto/validate/workload_rules.h"
@@ -214,6 +215,9 @@ std::vector<FieldError> ValidateUpdate(const v1::Object& before, const v1::Objec
       break;
     case v1::Object::kPriorityClass:
       CheckPriorityClassKept(before.priority_class(), after.priority_class(), &findings);
+      break;
+    case v1::Object::kService:
+      CheckServiceKept(before.service().spec(), after.service().spec(), &findings);
       break;
     case v1::Object::kNamespace:
     case v1::Object::kNode:

@@ -9,6 +9,7 @@
 #include "proto/validate/policy_rules.h"
 #include "proto/validate/quota_rules.h"
 #include "proto/validate/resource_rules.h"
+#include "proto/validate/service_rules.h"
 #include "proto/validate/volume_rules.h"
 #include "proto/validate/workload_rules.h"
 
@@ -72,6 +73,9 @@ std::vector<FieldError> Validate(const v1::Object& object) {
       break;
     case v1::Object::kHorizontalPodAutoscaler:
       CheckAutoscaler(object.horizontal_pod_autoscaler().spec(), &findings);
+      break;
+    case v1::Object::kService:
+      CheckService(object.service().spec(), &findings);
       break;
     case v1::Object::kNamespace:
     case v1::Object::kEvent:

@@ -142,6 +142,7 @@ void Actions::ApplyDeployment(Random* random) {
       {{"1", "0"}, {"0", "1"}, {"25%", "25%"}, {"2", "1"}, {"50%", "0"}});
   users_.Apply(DeploymentOf(name, static_cast<int>(random->Between(1, 6)), strategy.first,
                             strategy.second, pods));
+  if (random->Chance(0.6)) users_.Apply(ServiceOf(name));
 }
 
 void Actions::ApplyStatefulSet(Random* random) {
@@ -154,6 +155,7 @@ void Actions::ApplyStatefulSet(Random* random) {
   const auto replicas = static_cast<int>(random->Between(1, 4));
   users_.Apply(first ? StatefulSetOf("db", replicas, false, true, pods)
                      : StatefulSetOf("queue", replicas, true, false, pods));
+  if (random->Chance(0.6)) users_.Apply(ServiceOf(first ? "db" : "queue"));
 }
 
 void Actions::Scale(Random* random) {
@@ -171,6 +173,7 @@ void Actions::DeleteWorkload(Random* random) {
        {v1::Object::kDaemonSet, "DaemonSet"},
        {v1::Object::kJob, "Job"},
        {v1::Object::kCronJob, "CronJob"},
+       {v1::Object::kService, "Service"},
        {v1::Object::kPodDisruptionBudget, "PodDisruptionBudget"}});
   const auto names = NamesOf(world_->truth().view(), kind.first);
   if (!names.empty()) users_.Delete(kind.second, random->Pick(names));

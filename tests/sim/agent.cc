@@ -155,6 +155,17 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(AgentOptions options, Proces
   parts.facts = [facts = options.facts] { return facts; };
   parts.set_range = [](const std::string&, const std::string&) { return absl::OkStatus(); };
   parts.set_peers = [](const std::vector<v1::Peer>&) { return absl::OkStatus(); };
+  agent->services_ = std::make_unique<node::ServiceBook>();
+  const v1::KnownServicesRecord known = agent->records_->Services();
+  agent->services_->Restore({known.services().begin(), known.services().end()});
+  agent->routes_ = std::make_unique<node::RouteApplier>(
+      [machine](const node::KnownServices& table) {
+        machine->SetRoutes(table);
+        return absl::OkStatus();
+      },
+      process);
+  parts.services = agent->services_.get();
+  parts.routes = agent->routes_.get();
   parts.erase_claims = [raw](const std::vector<std::string>& uids) { raw->claims_->Erase(uids); };
   parts.open_stream = [](std::shared_ptr<grpc::Channel>, const v1::OpenStream&) {};
   parts.executor = process;

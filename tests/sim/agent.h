@@ -71,6 +71,8 @@ class Agent {
   std::unique_ptr<node::PodWorkers> workers_;
   std::unique_ptr<node::ImageArchives> archives_;
   std::unique_ptr<node::ClaimEraser> claims_;
+  std::unique_ptr<node::ServiceBook> services_;
+  std::unique_ptr<node::RouteApplier> routes_;
   std::unique_ptr<node::Session> session_;
 };
 

@@ -226,6 +226,7 @@ void Machine::EndPod(const std::string& uid, EndCause cause) {
 }
 
 void Machine::PowerOff() {
+  routes_ = {};
   std::vector<Running> all;
   for (const auto& [key, running] : running_) all.push_back(running);
   running_.clear();

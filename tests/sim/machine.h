@@ -8,6 +8,7 @@
 #include <string>
 
 #include "node/runtime/fake_runtime.h"
+#include "node/services/service_book.h"
 #include "tests/sim/process.h"
 #include "tests/sim/random.h"
 #include "tests/sim/timeline.h"
@@ -71,6 +72,9 @@ class Machine {
   // Pods that have something on the machine.
   std::vector<std::string> pods() const { return fake_.pods(); }
   MachineWeather* weather() { return &weather_; }
+  // What its kernel sends connections to services by; gone with its power.
+  void SetRoutes(const node::KnownServices& routes) { routes_ = routes; }
+  const node::KnownServices& routes() const { return routes_; }
   // All instances that ever ended here, and how: what the agent has to report.
   struct Truth {
     int exit_code = 0;
@@ -96,6 +100,7 @@ class Machine {
   Random* const random_;
   const std::function<void(const ContainerFact&)> tell_;
   node::FakeMachine fake_;
+  node::KnownServices routes_;
   MachineWeather weather_;
   std::string lease_file_;
   std::map<std::pair<std::string, std::string>, Running> running_;

@@ -121,6 +121,14 @@ v1::Object CronJobOf(const std::string& name, const Schedule& schedule, const Te
   return object;
 }
 
+v1::Object ServiceOf(const std::string& app) {
+  v1::Object object = Named("Service", app);
+  v1::ServiceSpec* spec = object.mutable_service()->mutable_spec();
+  (*spec->mutable_selector())["app"] = app;
+  spec->add_ports()->set_port(80);
+  return object;
+}
+
 v1::Object BudgetOf(const std::string& name, const std::string& app, const std::string& available) {
   v1::Object object = Named("PodDisruptionBudget", name);
   v1::PodDisruptionBudgetSpec* spec = object.mutable_pod_disruption_budget()->mutable_spec();

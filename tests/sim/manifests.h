@@ -37,6 +37,8 @@ v1::Object DaemonSetOf(const std::string& name, const Template& pods);
 v1::Object JobOf(const std::string& name, int completions, int parallelism, bool indexed,
                  const Template& pods);
 v1::Object CronJobOf(const std::string& name, const Schedule& schedule, const Template& pods);
+// In front of the pods of that app.
+v1::Object ServiceOf(const std::string& app);
 // Of the pods of that app.
 v1::Object BudgetOf(const std::string& name, const std::string& app, const std::string& available);
 

@@ -77,7 +77,9 @@ void Users::Apply(v1::Object object) {
   auto request = std::make_shared<v1::ApplyRequest>();
   *request->add_objects() = std::move(object);
   Ask(what, [request](Controller* controller, const std::string& write_id) {
-    return TxnOf(controller::PlanApply(*controller->cache(), *request, write_id,
+    // Users of this world make no services: what is reserved for them need not outlive the plan.
+    controller::AddressBook addresses(controller->cache(), {});
+    return TxnOf(controller::PlanApply(*controller->cache(), &addresses, *request, write_id,
                                        controller->clock()->Now()));
   });
 }

@@ -17,7 +17,7 @@ limit=${CLUSTER_VM_TIMEOUT:-600}
 
 # What the node needs of the kernel, beyond what is built in.
 modules=(overlay veth bridge br_netfilter vxlan nf_tables nf_conntrack nf_nat nft_ct nft_nat nft_masq nft_fib nft_fib_inet
-  nft_fib_ipv4 nft_fib_ipv6 nft_chain_nat nft_reject nft_reject_inet nft_redir nft_limit nft_numgen nft_hash dummy tun
+  nft_fib_ipv4 nft_fib_ipv6 nft_chain_nat nft_reject nft_reject_ipv4 nft_reject_inet nft_redir nft_limit nft_numgen nft_hash dummy tun
   nf_conntrack_netlink nft_meta_bridge loop bfq fuse)
 boot_modules=(virtio_pci virtio_blk quota_v2)
 

@@ -173,6 +173,10 @@ void LightNode::Handle(const v1::ControllerMessage& message) {
     beats_sent_.erase(beats_sent_.begin(), std::next(sent));
   } else if (message.has_assignments()) {
     OnAssignments(message.assignments());
+  } else if (message.has_routes()) {
+    v1::NodeMessage answer;
+    answer.mutable_routes_ack()->set_version(message.routes().version());
+    stream_->Send(std::move(answer));
   } else if (message.has_status_ack()) {
     const int64_t upto = message.status_ack().sequence();
     while (!unacknowledged_.empty() && unacknowledged_.begin()->first <= upto) {

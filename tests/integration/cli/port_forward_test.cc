@@ -81,6 +81,18 @@ TEST_F(PortForwardTest, BytesGoBothWaysAndEndsArePassedOn) {
   EXPECT_THAT(outcome.err, HasSubstr("lost connection to pod/web-1"));
 }
 
+TEST_F(PortForwardTest, AServicesPortLeadsToThatOfItsPod) {
+  Put("apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  selector: {app: web}\n"
+      "  ports: [{name: a, port: 80, targetPort: 7}, {name: end, port: 81, targetPort: 404}]\n");
+  const auto run = Start({"port-forward", "svc/web", "0:80", ":end"});
+  const UniqueFd first = ConnectTo(LocalPort(run->out(), 7));
+  SendAll(first.get(), "hello");
+  shutdown(first.get(), SHUT_WR);
+  EXPECT_EQ(ReadAll(first.get()), "default/web-1:hello");
+  EXPECT_EQ(ReadAll(ConnectTo(LocalPort(run->out(), 404)).get()), "");
+  run->Wait();
+}
+
 TEST_F(PortForwardTest, APortThatNobodyListensOnCostsOneConnection) {
   const auto run = Start({"port-forward", "web-1", ":8", ":404"});
   const UniqueFd refused = ConnectTo(LocalPort(run->out(), 8));

@@ -23,6 +23,7 @@
 #include "node/runtime/fake_runtime.h"
 #include "proto/schema/assignments_digest.h"
 #include "tests/integration/node/fake_controller.h"
+#include "tests/integration/node/fake_images.h"
 #include "tests/unit/node/pod/pod_bench.h"
 
 namespace cluster::node {
@@ -30,46 +31,6 @@ namespace {
 
 using testing::HasSubstr;
 using Heard = FakeController::Heard;
-
-// Knows the images that it was given; the content of an archive is the name of the one it holds.
-class FakeImages : public ImageStore {
- public:
-  FakeImages() { Add("nginx"); }
-  void Add(const std::string& name) {
-    MutexLock lock(&mutex_);
-    ImageRecord& record = records_[name];
-    record.names = {name};
-    record.digest = "sha256:" + name;
-    record.config.cmd = {name};
-    record.layers = {"/layers/1"};
-  }
-  absl::StatusOr<std::vector<ImageRecord>> Load(const std::string& path,
-                                                absl::string_view) override {
-    absl::StatusOr<std::string> content = ReadFile(path);
-    if (!content.ok()) return content.status();
-    if (absl::StartsWith(*content, "hostile")) {
-      return absl::InvalidArgumentError("the archive leaves the root: ../../etc/passwd");
-    }
-    const std::string name = content->substr(0, content->find('\n'));
-    Add(name);
-    return std::vector<ImageRecord>{Find(name).value()};
-  }
-  absl::StatusOr<ImageRecord> Find(absl::string_view name) const override {
-    MutexLock lock(&mutex_);
-    const auto found = records_.find(std::string(name));
-    if (found == records_.end()) return absl::NotFoundError(absl::StrCat("no image ", name));
-    return found->second;
-  }
-  std::vector<ImageRecord> List() const override { return {}; }
-  absl::Status Remove(absl::string_view,
-                      const std::function<bool(const std::string& layer)>&) override {
-    return absl::UnimplementedError("nobody removes images here");
-  }
-
- private:
-  mutable Mutex mutex_;
-  std::map<std::string, ImageRecord> records_ ABSL_GUARDED_BY(mutex_);
-};
 
 class AgentTest : public testing::Test {
  protected:
@@ -109,6 +70,11 @@ class AgentTest : public testing::Test {
       return absl::OkStatus();
     };
     parts.set_peers = [](const std::vector<v1::Peer>&) { return absl::OkStatus(); };
+    parts.set_services = [this](const KnownServices& table) {
+      MutexLock lock(&mutex_);
+      kernel_services_ = table;
+      return absl::OkStatus();
+    };
     absl::StatusOr<std::unique_ptr<Agent>> agent = Agent::Start(options, std::move(parts));
     ASSERT_TRUE(agent.ok()) << agent.status();
     agent_ = *std::move(agent);
@@ -159,6 +125,7 @@ class AgentTest : public testing::Test {
   FakeController controller_;
   Mutex mutex_;
   std::string range_ ABSL_GUARDED_BY(mutex_);
+  KnownServices kernel_services_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<FakeRuntime> runtime_;
   std::unique_ptr<Agent> agent_;
   int streams_ = 0;
@@ -410,6 +377,57 @@ TEST_F(AgentTest, FollowedLogsEndWithTheContainer) {
   ASSERT_TRUE(controller_.Await(
       [](const Heard& heard) { return heard.ended_streams.count("follow") != 0; }));
   EXPECT_EQ(Output(controller_.heard().streams["follow"]), "one\ntwo\n");
+}
+
+v1::ControllerMessage RoutesOfRedis(int64_t version, const std::string& backend) {
+  v1::ControllerMessage message;
+  v1::Routes* routes = message.mutable_routes();
+  routes->set_complete(version == 1);
+  routes->set_version(version);
+  routes->set_service_cidr("10.60.0.0/16");
+  v1::ServiceRoute* service = routes->add_services();
+  service->set_namespace_("default");
+  service->set_name("redis");
+  service->set_cluster_ip("10.60.0.11");
+  v1::ServicePortRoute* port = service->add_ports();
+  port->set_protocol(v1::PROTOCOL_TCP);
+  port->set_port(6379);
+  port->add_backends()->set_address(backend);
+  return message;
+}
+
+TEST_F(AgentTest, RoutesAreAcknowledgedOnceTheKernelGoesByThem) {
+  ASSERT_TRUE(AwaitHellos(1));
+  for (int64_t version : {1, 2}) {
+    const std::string backend = absl::StrCat("10.64.0.", version);
+    controller_.Send(RoutesOfRedis(version, backend));
+    ASSERT_TRUE(controller_.Await([version](const Heard& heard) {
+      return !heard.routes_acks.empty() && heard.routes_acks.back() == version;
+    }));
+    MutexLock lock(&mutex_);
+    ASSERT_EQ(kernel_services_.all.size(), 1u);
+    EXPECT_EQ(kernel_services_.service_cidr, "10.60.0.0/16");
+    EXPECT_EQ(kernel_services_.all.at("default/redis")->ports(0).backends(0).address(), backend);
+  }
+}
+
+TEST_F(AgentTest, Behaviour19_ContainersFindServicesAlsoWithoutTheController) {
+  ASSERT_TRUE(AwaitHellos(1));
+  controller_.Send(RoutesOfRedis(1, "10.64.0.9"));
+  controller_.Assign(PodBuilder().Get());
+  ASSERT_TRUE(AwaitRunning("web"));
+  const auto finds_redis = [this] {
+    const ContainerSpec spec = machine_.LastSpec("uid-web", "web");
+    return std::count(spec.env.begin(), spec.env.end(), "REDIS_SERVICE_HOST=10.60.0.11") == 1;
+  };
+  EXPECT_TRUE(finds_redis());
+  controller_.Down();
+  StopAgent();
+  machine_.Exit("uid-web", "web", 1);
+  StartAgent();
+  controller_.Up();
+  ASSERT_TRUE(AwaitRunning("web", 1));
+  EXPECT_TRUE(finds_redis());
 }
 
 TEST_F(AgentTest, PreviousLogsNeedARestart) {

@@ -198,6 +198,7 @@ void FakeController::Hear(AttachStream* stream, const v1::NodeMessage& message) 
       stream->Write(answer);
     }
   }
+  if (message.has_routes_ack()) heard_.routes_acks.push_back(message.routes_ack().version());
   if (message.has_image_report()) heard_.reports.push_back(message.image_report());
   heard_something_.SignalAll();
 }

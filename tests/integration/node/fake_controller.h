@@ -47,6 +47,7 @@ class FakeController final : public v1::NodeSession::Service {
     std::vector<v1::PodStatusUpdate> updates;
     std::vector<v1::AssignmentsAck> acks;
     std::vector<v1::ImageReport> reports;
+    std::vector<int64_t> routes_acks;  // versions
     std::vector<v1::Event> events;
     std::map<std::string, std::vector<v1::NodeFrame>> streams;  // by id
     std::set<std::string> ended_streams;

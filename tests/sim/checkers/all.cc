@@ -6,7 +6,7 @@ Checkers AllCheckers(World* world) {
   Checkers all;
   for (const auto make :
        {OneWriter, ForwardPhases, Acknowledged, TrueEnds, OneHolder, Room, Reasons, Rollouts,
-        Disruptions, Jobs, CronJobs, Sets, CleanReturns, NoIdleWork, NoGap, Rest}) {
+        Disruptions, Drains, Jobs, CronJobs, Sets, CleanReturns, NoIdleWork, NoGap, Rest}) {
     all.push_back(make(world));
   }
   return all;

@@ -14,6 +14,7 @@ std::unique_ptr<Checker> Room(World* world);           // law 9
 std::unique_ptr<Checker> Reasons(World* world);        // law 10
 std::unique_ptr<Checker> Rollouts(World* world);       // maxSurge, maxUnavailable, replicas
 std::unique_ptr<Checker> Disruptions(World* world);    // PodDisruptionBudgets
+std::unique_ptr<Checker> Drains(World* world);         // out of the routes before the end
 std::unique_ptr<Checker> Jobs(World* world);           // what Jobs count
 std::unique_ptr<Checker> CronJobs(World* world);       // one Job for each time
 std::unique_ptr<Checker> Sets(World* world);           // order, one per node

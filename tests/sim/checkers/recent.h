@@ -56,6 +56,11 @@ class RecentSet {
     const auto found = last_.find(name);
     return found != last_.end() && found->second >= now - kMemory;
   }
+  int Count(Nanos now) const {
+    return static_cast<int>(std::count_if(last_.begin(), last_.end(), [now](const auto& each) {
+      return each.second >= now - kMemory;
+    }));
+  }
   void Forget(Nanos now) {
     std::erase_if(last_, [now](const auto& each) { return each.second < now - kMemory; });
   }

@@ -79,7 +79,10 @@ class RolloutsChecker : public Checker {
         change.after == nullptr || Meta(change.after->object).uid() != before.metadata().uid();
     const bool ends = gone || IsGoing(Meta(change.after->object));
     if (!ends || !IsActive(before) || !IsReady(before)) return;
-    if (!world_->AskedFor(commit.write_id).empty()) return;  // users do what they want
+    if (!world_->AskedFor(commit.write_id).empty()) {
+      // Users do what they want, and the controller may not have seen it.
+      return taken_by_users_[DeploymentOfPod(before)].Note(before.metadata().uid(), world_->now());
+    }
     if (!gone && change.after->object.pod().status().reason() == "NodeLost") return;
     const std::string uid = DeploymentOfPod(before);
     const auto found = wanted_.find(uid);
@@ -88,7 +91,7 @@ class RolloutsChecker : public Checker {
       return;
     const Nanos now = world_->now();
     const int least = found->second.replicas.Lowest(now) - found->second.unavailable.Highest(now);
-    int left = 0;
+    int left = taken_by_users_[uid].Count(now);
     for (const EntryPtr& set : truth().OwnedBy(v1::Object::kReplicaSet, uid)) {
       for (const EntryPtr& entry : truth().OwnedBy(v1::Object::kPod, Meta(set->object).uid())) {
         const v1::Pod& pod = entry->object.pod();
@@ -137,9 +140,10 @@ class RolloutsChecker : public Checker {
     }
   }
 
-  std::map<std::string, Wanted> wanted_;          // by uid of the Deployment
-  std::map<std::string, RecentNumber> replicas_;  // by uid of the ReplicaSet
-  RecentSet available_;                           // uids of pods
+  std::map<std::string, Wanted> wanted_;             // by uid of the Deployment
+  std::map<std::string, RecentNumber> replicas_;     // by uid of the ReplicaSet
+  std::map<std::string, RecentSet> taken_by_users_;  // uids of pods, by uid of the Deployment
+  RecentSet available_;                              // uids of pods
 };
 
 }  // namespace

@@ -53,5 +53,23 @@ TEST(ForwardPorts, SeveralInTheirOrder) {
   EXPECT_THAT(*ports, testing::ElementsAre(ForwardedPort{1, 2}, ForwardedPort{3, 3}));
 }
 
+TEST(ForwardPorts, ThoseOfAServiceLeadToItsPods) {
+  v1::Service service;
+  service.mutable_metadata()->set_name("web");
+  v1::ServicePort* port = service.mutable_spec()->add_ports();
+  port->set_name("web");
+  port->set_protocol(v1::PROTOCOL_TCP);
+  port->set_port(80);
+  port->set_target_port("http");
+  const auto words = ToPodPorts({"80", "8080:80", ":web"}, service);
+  ASSERT_TRUE(words.ok()) << words.status();
+  EXPECT_EQ(*words, (std::vector<std::string>{"80:http", "8080:http", ":http"}));
+  service.mutable_spec()->set_cluster_ip("None");
+  EXPECT_EQ(*ToPodPorts({"8080:web"}, service), std::vector<std::string>{"8080:80"});
+  port->set_protocol(v1::PROTOCOL_UDP);
+  EXPECT_THAT(std::string(ToPodPorts({"80"}, service).status().message()),
+              HasSubstr("service web has no TCP port 80"));
+}
+
 }  // namespace
 }  // namespace cluster::cli

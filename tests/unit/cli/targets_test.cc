@@ -24,13 +24,13 @@ TEST(TargetsTest, KindsAndNamesInEveryForm) {
   EXPECT_EQ(Parsed({"Pod", "a", "b"}), "pod/a pod/b");
   EXPECT_EQ(Parsed({"pod/a", "deployments.apps/b"}), "pod/a deployment/b");
   EXPECT_EQ(Parsed({"all"}),
-            "pod/ daemonset/ deployment/ replicaset/ statefulset/ "
+            "pod/ service/ daemonset/ deployment/ replicaset/ statefulset/ "
             "horizontalpodautoscaler/ job/ cronjob/");
 }
 
 TEST(TargetsTest, WrongOnesSayWhatIsMeant) {
   EXPECT_EQ(Parsed({"podz"}), "there is no kind \"podz\"; did you mean \"pods\"?");
-  EXPECT_EQ(Parsed({"services"}), "\"services\" is not supported yet");
+  EXPECT_EQ(Parsed({"ingress"}), "\"ingress\" is not supported yet");
   EXPECT_EQ(Parsed({"pod/a", "b"}), "\"b\" is not KIND/NAME; do not mix KIND NAME and KIND/NAME");
   EXPECT_EQ(Parsed({"pod", "pod/b"}),
             "\"pod/b\" is not a name; do not mix KIND NAME and KIND/NAME");

@@ -186,6 +186,10 @@ void FakeNode::Handle(const v1::ControllerMessage& message) {
     welcome_.set_ttl_milliseconds(message.beat_ack().ttl_milliseconds());
   } else if (message.has_assignments()) {
     HandleAssignments(message.assignments());
+  } else if (message.has_routes() && behaviour_.acks) {
+    v1::NodeMessage answer;
+    answer.mutable_routes_ack()->set_version(message.routes().version());
+    Write(answer);
   } else if (message.has_status_ack()) {
     status_acked_ = message.status_ack().sequence();
   } else if (message.has_open_stream() && behaviour_.streams) {

@@ -340,5 +340,47 @@ TEST(DescribeTest, QuotasAndLimitRangesAreTables) {
   EXPECT_THAT(Describe(range, {}, Noon()), HasSubstr("Container  cpu       -    2    1"));
 }
 
+TEST(DescribeTest, Behaviour57_AServiceShowsTheReadyPodsOfItsSelector) {
+  const v1::Object service = Parse(absl::StrCat(
+      "service { metadata { name: 'web' namespace: 'shop' creation_timestamp ",
+      At(absl::Minutes(3)),
+      " } spec { type: SERVICE_TYPE_NODE_PORT cluster_ip: '10.60.0.7' cluster_ips: '10.60.0.7'"
+      " ip_families: 'IPv4' ip_family_policy: 'SingleStack' selector { key: 'app' value: 'web' }"
+      " ports { port: 80 protocol: PROTOCOL_TCP target_port: 'http' node_port: 30080 }"
+      " session_affinity: SESSION_AFFINITY_CLIENT_IP session_affinity_config { client_ip {"
+      " timeout_seconds: 60 } } external_traffic_policy: SERVICE_TRAFFIC_POLICY_LOCAL"
+      " internal_traffic_policy: SERVICE_TRAFFIC_POLICY_CLUSTER } }"));
+  const auto pod = [](const std::string& name, const std::string& more) {
+    return ParsePod(absl::StrCat(
+        "metadata { name: '", name, "' namespace: 'shop' labels { key: 'app' value: 'web' } ",
+        more == "ending" ? "deletion_timestamp { seconds: 1 }" : "",
+        " } spec { containers { ports { name: 'http' protocol: PROTOCOL_TCP container_port: ",
+        name == "b" ? 8081 : 8080, " } } } status { phase: POD_PHASE_RUNNING pod_ip: '10.64.0.",
+        name == "a" ? 1 : 2, "' conditions { type: 'Ready' status: CONDITION_STATUS_",
+        more == "unready" ? "FALSE" : "TRUE", " } }"));
+  };
+  Related related;
+  related.pods = {pod("b", ""), pod("a", ""), pod("c", "unready"), pod("d", "ending")};
+  related.pods.push_back(pod("e", ""));
+  related.pods.back().mutable_spec()->clear_containers();  // has no such port
+  const std::string text = Describe(service, related, Noon());
+  EXPECT_THAT(text, HasSubstr("Selector:                 app=web\n"
+                              "Type:                     NodePort\n"
+                              "IP Family Policy:         SingleStack\n"
+                              "IP Families:              IPv4\n"
+                              "IP:                       10.60.0.7\n"
+                              "IPs:                      10.60.0.7\n"
+                              "Port:                     <unset>  80/TCP\n"
+                              "TargetPort:               http/TCP\n"
+                              "NodePort:                 <unset>  30080/TCP\n"
+                              "Endpoints:                10.64.0.1:8080,10.64.0.2:8081\n"
+                              "Session Affinity:         ClientIP\n"
+                              "Affinity Timeout:         60s\n"
+                              "External Traffic Policy:  Local\n"
+                              "Internal Traffic Policy:  Cluster\n"
+                              "Events:                   <none>\n"))
+      << text;
+}
+
 }  // namespace
 }  // namespace cluster::cli

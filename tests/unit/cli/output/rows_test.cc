@@ -36,6 +36,25 @@ TEST(RowsTest, Pod) {
             "web-1   1/1     Running   0          3m    10.64.4.2   node2\n");
 }
 
+TEST(RowsTest, Services) {
+  const auto row = [](const std::string& name, const std::string& spec) {
+    return Printed(Parse(absl::StrCat("service { metadata { name: '", name, "' creation_timestamp ",
+                                      At(absl::Minutes(3)), " } spec { ", spec, " } }")),
+                   kWide);
+  };
+  EXPECT_EQ(row("web",
+                "type: SERVICE_TYPE_LOAD_BALANCER cluster_ip: '10.60.0.7' selector { key: 'app' "
+                "value: 'web' } ports { port: 80 protocol: PROTOCOL_TCP node_port: 30080 } ports "
+                "{ port: 53 protocol: PROTOCOL_UDP }"),
+            "NAME   TYPE           CLUSTER-IP   EXTERNAL-IP   PORT(S)               AGE   "
+            "SELECTOR\n"
+            "web    LoadBalancer   10.60.0.7    <pending>     80:30080/TCP,53/UDP   3m    "
+            "app=web\n");
+  EXPECT_EQ(row("db", "type: SERVICE_TYPE_EXTERNAL_NAME external_name: 'db.example'"),
+            "NAME   TYPE           CLUSTER-IP   EXTERNAL-IP   PORT(S)   AGE   SELECTOR\n"
+            "db     ExternalName   <none>       db.example    <none>    3m    <none>\n");
+}
+
 TEST(RowsTest, BudgetsAndPriorityClasses) {
   EXPECT_EQ(Printed(Parse(absl::StrCat(
                         "pod_disruption_budget { metadata { name: 'web' creation_timestamp ",

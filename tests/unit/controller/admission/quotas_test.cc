@@ -54,6 +54,26 @@ TEST_F(Quotas, Behaviour56CountsRiseAndFallWithTheObjects) {
   EXPECT_EQ(Used(book()).at("count/deployments.apps"), "0");
 }
 
+TEST_F(Quotas, Behaviour56ServicesAndTheirPortsOfNodesAreCounted) {
+  world_.Put(Quota("q",
+                   "services: 3, services.nodeports: 2, services.loadbalancers: 1, "
+                   "count/services: 3"));
+  const auto service = [](const std::string& name, const std::string& type) {
+    return FromYaml(absl::StrCat("apiVersion: v1\nkind: Service\nmetadata: {name: ", name,
+                                 "}\nspec: {type: ", type,
+                                 ", ports: [{name: a, port: 80}, {name: b, port: 81}]}\n"));
+  };
+  world_.Put(service("plain", "ClusterIP"));
+  world_.Put(service("open", "NodePort"));
+  EXPECT_EQ(Used(book()), (Amounts{{"services", "2"},
+                                   {"services.nodeports", "2"},
+                                   {"services.loadbalancers", "0"},
+                                   {"count/services", "2"}}));
+  EXPECT_EQ(book().Admit(nullptr, service("wide", "LoadBalancer")),
+            "exceeded quota: q, requested: services.nodeports=2, used: services.nodeports=2, "
+            "limited: services.nodeports=2");
+}
+
 TEST_F(Quotas, Behaviour56TooMuchIsRefusedInKubectlsWords) {
   world_.Put(Quota("q", "pods: 2, requests.cpu: 1"));
   QuotaBook quotas = book();

@@ -58,7 +58,7 @@ TEST(Packer, AnObjectIsThereAgainWhenItIsHeld) {
     EXPECT_FALSE(packer.Pack(each)) << "a second time";
   }
   for (size_t i = 0; i < kept.size(); ++i) {
-    EXPECT_EQ(kept[i].uid(), Meta(objects[i]).uid());
+    EXPECT_EQ(kept[i].uid().Text(), Meta(objects[i]).uid());
     const EntryPtr held = kept[i].Hold();
     EXPECT_EQ(held->key, Key(objects[i]));
     EXPECT_EQ(Meta(held->object).resource_version(), absl::StrCat(held->mod_rev));

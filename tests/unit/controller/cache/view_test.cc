@@ -192,6 +192,37 @@ TEST(View, AUidTakenOverByAnotherNameStaysFound) {
   EXPECT_EQ(view.FindUid("uid-old")->key, "pods/default/new");
 }
 
+EntryPtr StoredService(const std::string& name, v1::ServiceType type, const std::string& address,
+                       int node_port, store::Rev rev) {
+  v1::Object object;
+  v1::Service* service = object.mutable_service();
+  service->mutable_metadata()->set_namespace_("default");
+  service->mutable_metadata()->set_name(name);
+  service->mutable_metadata()->set_uid("uid-" + name);
+  service->mutable_spec()->set_type(type);
+  service->mutable_spec()->set_cluster_ip(address);
+  v1::ServicePort* port = service->mutable_spec()->add_ports();
+  port->set_protocol(v1::PROTOCOL_UDP);
+  port->set_node_port(node_port);
+  return MakeEntry(object, rev, 1);
+}
+
+TEST(View, FindsWhoHasAnAddressOrAPortOfTheNodes) {
+  View view;
+  view.Put(StoredService("a", v1::SERVICE_TYPE_NODE_PORT, "10.60.0.5", 30053, 1));
+  view.Put(StoredService("headless", v1::SERVICE_TYPE_CLUSTER_IP, "None", 0, 2));
+  EXPECT_THAT(Keys(view.Claiming("10.60.0.5")), ElementsAre("services/default/a"));
+  EXPECT_THAT(Keys(view.Claiming("UDP/30053")), ElementsAre("services/default/a"));
+  EXPECT_THAT(Keys(view.Claiming("TCP/30053")), IsEmpty());
+  EXPECT_THAT(Keys(view.Claiming("None")), IsEmpty());
+  view.Put(StoredService("a", v1::SERVICE_TYPE_CLUSTER_IP, "10.60.0.6", 30053, 3));
+  EXPECT_THAT(Keys(view.Claiming("10.60.0.5")), IsEmpty());
+  EXPECT_THAT(Keys(view.Claiming("10.60.0.6")), ElementsAre("services/default/a"));
+  EXPECT_THAT(Keys(view.Claiming("UDP/30053")), IsEmpty()) << "its type has none";
+  view.Remove("services/default/a");
+  EXPECT_THAT(Keys(view.Claiming("10.60.0.6")), IsEmpty());
+}
+
 TEST(View, OrdersByKeyWhateverTheOrderOfArrival) {
   View view;
   for (const char* name : {"c", "a", "b"}) {

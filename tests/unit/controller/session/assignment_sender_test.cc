@@ -1,5 +1,8 @@
 #include "controller/session/assignment_sender.h"
 
+#include <set>
+#include <string>
+
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
@@ -54,13 +57,17 @@ class Sending : public testing::Test {
   }
   v1::Assignments NextOfTouched(AssignmentSender* sender, bool expected = true) {
     v1::Assignments message;
-    EXPECT_EQ(sender->Next(facts_, &message), expected);
+    EXPECT_EQ(
+        sender->Next(
+            facts_, [this](const std::string& uid) { return held_back_.contains(uid); }, &message),
+        expected);
     return message;
   }
 
   View view_;
   ReportBook reports_;
   ClusterFacts facts_;
+  std::set<std::string> held_back_;  // uids
 };
 
 TEST_F(Sending, ANewNodeGetsEverythingThenOnlyChanges) {
@@ -305,6 +312,31 @@ TEST_F(Sending, AClaimIsErasedOnceAfterItsLastPod) {
   EXPECT_EQ(Next(&sender).erase_claims_size(), 1) << "what was said may have been lost";
   AssignmentSender other(Hello(), &view_, &reports_);
   EXPECT_EQ(Next(&other).erase_claims_size(), 1) << "in each session anew";
+}
+
+TEST_F(Sending, WhatIsHeldBackIsToldOnceItIsNot) {
+  PutPod("a", 5);
+  PutPod("b", 5);
+  AssignmentSender sender(Hello(), &view_, &reports_);
+  EXPECT_EQ(Next(&sender).assignments_size(), 2);
+  PutPod("a", 6);
+  PutPod("b", 6);
+  const std::string uid = Meta(view_.Find("pods/default/a")->object).uid();
+  held_back_ = {uid};
+  const v1::Assignments others = Next(&sender);
+  ASSERT_EQ(others.assignments_size(), 1);
+  EXPECT_EQ(others.assignments(0).pod().metadata().name(), "b");
+  // The node holds what it was told before, and both agree on that.
+  v1::AssignmentsAck ack;
+  ack.set_applied_revision(others.results_in());
+  ack.set_assignments_digest(
+      AssignmentsDigest(std::map<std::string, int64_t>{{uid, 5}, {"uid-b", 6}}));
+  EXPECT_TRUE(sender.Agrees(ack));
+  Next(&sender, /*expected=*/false);
+  held_back_.clear();
+  const v1::Assignments last = Next(&sender);
+  ASSERT_EQ(last.assignments_size(), 1);
+  EXPECT_EQ(last.assignments(0).pod().metadata().name(), "a");
 }
 
 }  // namespace

@@ -50,5 +50,16 @@ TEST(RouteChangesTest, AreTheDifferenceOfSets) {
   EXPECT_THAT(RouteChanges({present[0]}, {peers[0]}), IsEmpty());
 }
 
+TEST(RouteChangesTest, RouteOfServicesIsItsOwn) {
+  const netlink::Route services{
+      .destination = ParseCidr("10.96.0.0/16").value(), .link = 3, .protocol = kRouteProtocol};
+  const netlink::Route peers = RouteTo("10.64.4.0/22", "192.0.2.2");
+  EXPECT_THAT(Names(RouteChanges({services, peers}, {})),
+              ElementsAre("delete route to 10.64.4.0/22 via 192.0.2.2"));
+  EXPECT_THAT(ServiceRouteChanges({services, peers}, 3, services.destination), IsEmpty());
+  EXPECT_THAT(Names(ServiceRouteChanges({services, peers}, 3, ParseCidr("10.97.0.1/16").value())),
+              ElementsAre("delete route to 10.96.0.0/16", "replace route to 10.97.0.0/16"));
+}
+
 }  // namespace
 }  // namespace cluster::node

@@ -53,10 +53,12 @@ void AddSecret(const std::string& name, const std::map<std::string, std::string>
   for (const auto& [key, value] : data) (*secret->mutable_data())[key] = value;
 }
 
+NodeContext Context() { return {"node1", "192.0.2.1", "10.64.0.2"}; }
+
 absl::StatusOr<BuiltEnvironment> Build(const v1::Assignment& assignment,
-                                       const ImageConfig& image = {}) {
-  return BuildEnvironment(assignment, assignment.pod().spec().containers(0), image,
-                          {"node1", "192.0.2.1", "10.64.0.2"});
+                                       const ImageConfig& image = {},
+                                       const NodeContext& context = Context()) {
+  return BuildEnvironment(assignment, assignment.pod().spec().containers(0), image, context);
 }
 
 std::string Value(const v1::Assignment& assignment, const std::string& name) {
@@ -226,6 +228,32 @@ TEST(Environment, ASecretWithANulByteCannotBeAVariable) {
   AddSecret("raw", {{"key", std::string("a\0b", 3)}}, &web);
   First(&web)->add_env_from()->mutable_secret_ref()->set_name("raw");
   EXPECT_THAT(Build(web).status().message(), HasSubstr("NUL"));
+}
+
+TEST(Environment, Behaviour19_ServicesOfTheNamespaceAreThereUnlessTheManifestSaysOtherwise) {
+  NodeContext context = Context();
+  v1::ServiceRoute redis;
+  redis.set_name("redis");
+  redis.set_cluster_ip("10.60.0.11");
+  redis.add_ports()->set_port(6379);
+  context.services.push_back(redis);
+  ImageConfig image;
+  image.env = {"REDIS_SERVICE_HOST=of-the-image"};
+  v1::Assignment assignment = Web();
+  AddEnv("URL", "redis://$(REDIS_SERVICE_HOST):$(REDIS_SERVICE_PORT)", &assignment);
+  AddEnv("REDIS_PORT", "mine", &assignment);
+  absl::StatusOr<BuiltEnvironment> built = Build(assignment, image, context);
+  ASSERT_TRUE(built.ok()) << built.status();
+  std::map<std::string, std::string> all(built->all.begin(), built->all.end());
+  EXPECT_EQ(all["REDIS_SERVICE_HOST"], "10.60.0.11");
+  EXPECT_EQ(all["URL"], "redis://10.60.0.11:6379");
+  EXPECT_EQ(all["REDIS_PORT"], "mine");
+  assignment.mutable_pod()->mutable_spec()->set_enable_service_links(false);
+  built = Build(assignment, image, context);
+  ASSERT_TRUE(built.ok()) << built.status();
+  all = {built->all.begin(), built->all.end()};
+  EXPECT_EQ(all["REDIS_SERVICE_HOST"], "of-the-image");
+  EXPECT_EQ(all.count("REDIS_SERVICE_PORT"), 0u);
 }
 
 }  // namespace

@@ -94,11 +94,12 @@ INSTANTIATE_TEST_SUITE_P(
                     Deployment("  template:\n    spec:\n      resourceClaims:\n        - a: b\n"),
                     {"f.yaml:7:7: not supported yet: spec.template.spec.resourceClaims"}},
         BadManifest{"Kind",
-                    "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n",
-                    {"f.yaml:2:7: not supported yet: kind Service"}},
-        BadManifest{"KindInList",
-                    "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Service\n",
-                    {"f.yaml:5:9: not supported yet: kind Service"}}),
+                    "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\n",
+                    {"f.yaml:2:7: not supported yet: kind ServiceAccount"}},
+        BadManifest{
+            "KindInList",
+            "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ServiceAccount\n",
+            {"f.yaml:5:9: not supported yet: kind ServiceAccount"}}),
     Name);
 
 INSTANTIATE_TEST_SUITE_P(
