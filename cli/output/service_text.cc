@@ -1,17 +1,13 @@
 #include "cli/output/service_text.h"
 
 #include <algorithm>
-#include <optional>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "cli/output/pod_status.h"
 #include "cli/output/rows.h"
 
 #include "proto/schema/enum_text.h"
-#include "proto/schema/pod_resources.h"
-#include "proto/schema/service_types.h"
+#include "proto/schema/service_pods.h"
 
 namespace cluster::cli {
 namespace {
@@ -19,35 +15,8 @@ namespace {
 constexpr size_t kMostEndpoints = 3;
 
 bool LeadsTo(const v1::Service& service, const v1::Pod& pod) {
-  const v1::ServiceSpec& spec = service.spec();
-  if (spec.selector().empty() || pod.metadata().has_deletion_timestamp()) return false;
-  if (pod.metadata().namespace_() != service.metadata().namespace_()) return false;
-  const v1::PodPhase phase = pod.status().phase();
-  if (phase == v1::POD_PHASE_SUCCEEDED || phase == v1::POD_PHASE_FAILED) return false;
-  if (pod.status().pod_ip().empty()) return false;
-  if (!spec.publish_not_ready_addresses() && !IsReady(pod)) return false;
-  const auto& labels = pod.metadata().labels();
-  return std::all_of(spec.selector().begin(), spec.selector().end(), [&](const auto& wanted) {
-    const auto found = labels.find(wanted.first);
-    return found != labels.end() && found->second == wanted.second;
-  });
-}
-
-std::optional<int> NumberOfPort(const v1::ServicePort& port, const v1::Pod& pod) {
-  int number = 0;
-  if (absl::SimpleAtoi(port.target_port(), &number)) return number;
-  std::vector<const v1::Container*> running;
-  for (const v1::Container& each : pod.spec().containers()) running.push_back(&each);
-  for (const v1::Container& each : pod.spec().init_containers()) {
-    if (IsSidecar(each.restart_policy())) running.push_back(&each);
-  }
-  for (const v1::Container* container : running) {
-    for (const v1::ContainerPort& each : container->ports()) {
-      if (each.name() != port.target_port() || each.protocol() != port.protocol()) continue;
-      return each.container_port();
-    }
-  }
-  return std::nullopt;
+  return pod.metadata().namespace_() == service.metadata().namespace_() &&
+         Selects(service.spec(), pod) && Serves(service.spec(), pod);
 }
 
 }  // namespace
@@ -76,9 +45,9 @@ std::vector<std::string> EndpointsOf(const v1::Service& service, const v1::Servi
   std::vector<std::pair<std::string, std::string>> found;  // the pod's name, the endpoint
   for (const v1::Pod& pod : pods) {
     if (!LeadsTo(service, pod)) continue;
-    const std::optional<int> number = NumberOfPort(port, pod);
-    if (!number.has_value()) continue;
-    found.emplace_back(pod.metadata().name(), absl::StrCat(pod.status().pod_ip(), ":", *number));
+    const int32_t number = TargetOf(port, pod);
+    if (number == 0) continue;
+    found.emplace_back(pod.metadata().name(), absl::StrCat(pod.status().pod_ip(), ":", number));
   }
   std::sort(found.begin(), found.end());
   std::vector<std::string> endpoints;

@@ -5,8 +5,8 @@
 
 #include "absl/strings/match.h"
 
-#include "controller/services/backends.h"
 #include "proto/schema/kinds.h"
+#include "proto/schema/service_pods.h"
 #include "proto/schema/service_types.h"
 
 namespace cluster::controller {
@@ -14,10 +14,6 @@ namespace {
 
 // Remembered to be told to those who knew them.
 constexpr size_t kMostGone = 1000;
-
-bool IsRouted(const EntryPtr& service) {
-  return service != nullptr && IsOfPods(service->object.service().spec());
-}
 
 // "web" of "pods/default/web"
 std::string NameOf(absl::string_view key) { return std::string(key.substr(key.rfind('/') + 1)); }
@@ -42,6 +38,10 @@ v1::ServiceRoute AddressOf(const v1::Service& service) {
   v1::ServiceRoute route;
   route.set_namespace_(service.metadata().namespace_());
   route.set_name(service.metadata().name());
+  if (!IsOfPods(spec)) {
+    route.set_external_name(spec.external_name());
+    return route;
+  }
   if (!IsHeadless(spec)) route.set_cluster_ip(spec.cluster_ip());
   for (const v1::ServicePort& port : spec.ports()) {
     v1::ServicePortRoute* to = route.add_ports();
@@ -74,6 +74,7 @@ bool SameChoice(const v1::ServiceSpec& a, const v1::ServiceSpec& b) {
                     [](const auto& left, const auto& right) {
                       return left.first == right.first && left.second == right.second;
                     }) &&
+         IsOfPods(a) == IsOfPods(b) &&
          a.publish_not_ready_addresses() == b.publish_not_ready_addresses() &&
          TargetsOf(a) == TargetsOf(b);
 }
@@ -116,10 +117,15 @@ void RouteTable::AddCandidates(const Services& services, const EntryPtr& pod,
   }
 }
 
-RouteTable::Member RouteTable::MemberOf(const v1::ServiceSpec& service, const Entry& entry) {
+RouteTable::Member RouteTable::MemberOf(const v1::Service& service, const Entry& entry) {
   const v1::Pod& pod = entry.object.pod();
-  Member member{entry.uid, pod.status().pod_ip(), pod.spec().node_name(), {}};
-  for (const v1::ServicePort& port : service.ports()) member.ports.push_back(TargetOf(port, pod));
+  Member member{entry.uid, pod.status().pod_ip(), pod.spec().node_name(), "", {}};
+  if (pod.spec().subdomain() == service.metadata().name()) {
+    member.hostname = pod.spec().hostname();
+  }
+  for (const v1::ServicePort& port : service.spec().ports()) {
+    member.ports.push_back(TargetOf(port, pod));
+  }
   return member;
 }
 
@@ -130,7 +136,8 @@ void RouteTable::Stamp(const std::string& key, int64_t* version) {
 }
 
 bool RouteTable::Update(Service* service, const std::string& name, const EntryPtr& pod) {
-  const v1::ServiceSpec& spec = service->entry->object.service().spec();
+  const v1::Service& object = service->entry->object.service();
+  const v1::ServiceSpec& spec = object.spec();
   const auto found = service->members.find(name);
   const bool serves =
       pod != nullptr && Selects(spec, pod->object.pod()) && Serves(spec, pod->object.pod());
@@ -140,7 +147,7 @@ bool RouteTable::Update(Service* service, const std::string& name, const EntryPt
     service->members.erase(found);
     return true;
   }
-  Member member = MemberOf(spec, *pod);
+  Member member = MemberOf(object, *pod);
   if (found == service->members.end()) {
     service->members.emplace(name, std::move(member));
     return true;
@@ -190,10 +197,7 @@ void RouteTable::Remove(const std::string& key) {
 }
 
 void RouteTable::ServiceChanged(const EntryPtr& before, const EntryPtr& after, const View& view) {
-  if (!IsRouted(after)) {
-    if (before != nullptr) Remove(before->key);
-    return;
-  }
+  if (after == nullptr) return Remove(before->key);
   Services& services = by_namespace_[NamespaceOf(after->key)];
   Service& service = services.by_name[NameOf(after->key)];
   const EntryPtr known = std::exchange(service.entry, after);
@@ -242,7 +246,6 @@ void RouteTable::Reset(const View& view) {
   gone_.clear();
   left_.clear();
   for (const auto& [key, entry] : view.All(v1::Object::kService)) {
-    if (!IsRouted(entry)) continue;
     Services& services = by_namespace_[NamespaceOf(key)];
     Service& service = services.by_name[NameOf(key)];
     service.entry = entry;
@@ -274,16 +277,23 @@ void RouteTable::Reset(const View& view) {
 }
 
 v1::ServiceRoute RouteTable::RouteOf(const Service& service) {
-  v1::ServiceRoute route = AddressOf(service.entry->object.service());
+  const v1::Service& object = service.entry->object.service();
+  v1::ServiceRoute route = AddressOf(object);
+  const bool is_headless = IsHeadless(object.spec());
   for (const auto& [name, member] : service.members) {
+    v1::Backend backend;
+    backend.set_address(member.address);
+    backend.set_node(member.node);
+    backend.set_pod(name);
+    if (is_headless) {
+      backend.set_hostname(member.hostname);
+      *route.add_members() = backend;
+    }
     for (int i = 0; i < route.ports_size(); ++i) {
       const int32_t port = member.ports[static_cast<size_t>(i)];
       if (port == 0) continue;
-      v1::Backend* backend = route.mutable_ports(i)->add_backends();
-      backend->set_address(member.address);
-      backend->set_port(port);
-      backend->set_node(member.node);
-      backend->set_pod(name);
+      backend.set_port(port);
+      *route.mutable_ports(i)->add_backends() = backend;
     }
   }
   return route;

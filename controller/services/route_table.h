@@ -56,6 +56,7 @@ class RouteTable {
     UidKey uid;
     std::string address;
     std::string node;
+    std::string hostname;  // below the service's name
     std::vector<int32_t> ports;
     friend bool operator==(const Member&, const Member&) = default;
   };
@@ -71,7 +72,7 @@ class RouteTable {
     absl::flat_hash_map<std::pair<std::string, std::string>, std::set<std::string>> by_label;
   };
 
-  static Member MemberOf(const v1::ServiceSpec& service, const Entry& pod);
+  static Member MemberOf(const v1::Service& service, const Entry& pod);
   v1::Routes Changes(int64_t version) const;
   static v1::ServiceRoute RouteOf(const Service& service);
   // Where it stands; nullptr: nowhere.

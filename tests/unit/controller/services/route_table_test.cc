@@ -182,10 +182,8 @@ TEST_F(RouteTableTest, WhatIsGoneIsTold) {
   EXPECT_EQ(routes.gone(0), "default/web");
   EXPECT_EQ(routes.services_size(), 0);
   EXPECT_EQ(table_.LeftWith("uid-of-a"), table_.version());
-  // One that becomes a name of somewhere else is gone as well, and comes back.
-  v1::Object elsewhere = Service("also");
-  elsewhere.mutable_service()->mutable_spec()->set_type(v1::SERVICE_TYPE_EXTERNAL_NAME);
-  Put(elsewhere);
+  // One that comes back is not gone.
+  Remove("services/default/also");
   EXPECT_EQ(Since(known).gone_size(), 2);
   Put(Service("also"));
   routes = Since(known);
@@ -256,6 +254,61 @@ TEST_F(RouteTableTest, HeadlessServicesHaveNoAddress) {
   Put(service);
   EXPECT_EQ(Since(0).services(0).cluster_ip(), "");
   EXPECT_EQ(Since(0).service_cidr(), "10.60.0.0/16");
+}
+
+TEST_F(RouteTableTest, Behaviour60_AHeadlessServiceTellsItsPodsByTheirHostnames) {
+  v1::Object db = Service("db");
+  db.mutable_service()->mutable_spec()->set_cluster_ip("None");
+  // One of the two has no such port.
+  db.mutable_service()->mutable_spec()->mutable_ports(0)->set_target_port("http");
+  v1::Object named = Pod("a", "10.64.0.1");
+  named.mutable_pod()->mutable_spec()->set_hostname("db-0");
+  named.mutable_pod()->mutable_spec()->set_subdomain("db");
+  v1::Object elsewhere = Pod("b", "10.64.0.2");
+  elsewhere.mutable_pod()->mutable_spec()->set_hostname("db-0");
+  elsewhere.mutable_pod()->mutable_spec()->set_subdomain("other");
+  elsewhere.mutable_pod()->mutable_spec()->mutable_containers(0)->clear_ports();
+  Put(db);
+  Put(named);
+  Put(elsewhere);
+  const v1::Routes routes = Since(0);
+  ASSERT_EQ(routes.services_size(), 1);
+  const v1::ServiceRoute& route = routes.services(0);
+  EXPECT_EQ(route.cluster_ip(), "");
+  ASSERT_EQ(route.members_size(), 2);
+  EXPECT_EQ(route.members(0).address(), "10.64.0.1");
+  EXPECT_EQ(route.members(0).hostname(), "db-0");
+  EXPECT_EQ(route.members(1).address(), "10.64.0.2");
+  EXPECT_EQ(route.members(1).hostname(), "");
+  ASSERT_EQ(route.ports(0).backends_size(), 1);
+  EXPECT_EQ(route.ports(0).backends(0).hostname(), "db-0");
+  EXPECT_EQ(route.ports(0).backends(0).port(), 8000);
+}
+
+TEST_F(RouteTableTest, AServiceWithAnAddressTellsNoMembers) {
+  Put(Service("web"));
+  Put(Pod("a", "10.64.0.1"));
+  EXPECT_EQ(Since(0).services(0).members_size(), 0);
+}
+
+TEST_F(RouteTableTest, Behaviour61_AnotherNameIsToldAndHasNobodyBehindIt) {
+  v1::Object out = Service("web");
+  v1::ServiceSpec* spec = out.mutable_service()->mutable_spec();
+  spec->set_type(v1::SERVICE_TYPE_EXTERNAL_NAME);
+  spec->set_external_name("example.org");
+  spec->clear_cluster_ip();
+  Put(Service("web"));
+  Put(Pod("a", "10.64.0.1"));
+  const int64_t known = table_.version();
+  Put(out);
+  const v1::Routes routes = Since(known);
+  ASSERT_EQ(routes.services_size(), 1);
+  EXPECT_EQ(routes.services(0).external_name(), "example.org");
+  EXPECT_EQ(routes.services(0).cluster_ip(), "");
+  EXPECT_EQ(routes.services(0).ports_size(), 0);
+  EXPECT_GT(table_.LeftWith("uid-of-a"), known) << "the pod is behind it no more";
+  Put(Service("web"));
+  EXPECT_EQ(Backends(known), "10.64.0.1:8080");
 }
 
 }  // namespace
