@@ -139,20 +139,31 @@ absl::Status CheckNoNul(const BuiltEnvironment& environment) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-std::string HostnameOf(const v1::Pod& pod) {
+std::string ShortHostname(const v1::Pod& pod) {
   // In the node's network it goes by the node's name.
   if (pod.spec().host_network() && pod.spec().hostname().empty() &&
       !pod.spec().node_name().empty()) {
     return pod.spec().node_name().substr(0, std::min<size_t>(63, pod.spec().node_name().find('.')));
   }
-  // sethostname(2) takes 64 bytes, a DNS label 63.
-  constexpr size_t kMaxHostname = 63;
+  constexpr size_t kLongestLabel = 63;
   std::string name = pod.spec().hostname().empty() ? pod.metadata().name() : pod.spec().hostname();
-  if (name.size() > kMaxHostname) name.resize(kMaxHostname);
+  if (name.size() > kLongestLabel) name.resize(kLongestLabel);
   while (!name.empty() && (name.back() == '-' || name.back() == '.')) name.pop_back();
   return name;
+}
+
+}  // namespace
+
+std::string DomainNameOf(const v1::Pod& pod, absl::string_view cluster_domain) {
+  if (pod.spec().subdomain().empty() || pod.spec().host_network()) return "";
+  return absl::StrCat(ShortHostname(pod), ".", pod.spec().subdomain(), ".",
+                      pod.metadata().namespace_(), ".svc.", cluster_domain);
+}
+
+std::string HostnameOf(const v1::Pod& pod, absl::string_view cluster_domain) {
+  const std::string whole =
+      pod.spec().set_hostname_as_fqdn() ? DomainNameOf(pod, cluster_domain) : "";
+  return whole.empty() ? ShortHostname(pod) : whole;
 }
 
 std::string Expand(absl::string_view text, const std::map<std::string, std::string>& variables) {
@@ -189,7 +200,7 @@ absl::StatusOr<BuiltEnvironment> BuildEnvironment(const v1::Assignment& assignme
                                                   const NodeContext& context) {
   BuiltEnvironment environment;
   Set("PATH", std::string(kDefaultPath), &environment);
-  Set("HOSTNAME", HostnameOf(assignment.pod()), &environment);
+  Set("HOSTNAME", HostnameOf(assignment.pod(), context.cluster_domain), &environment);
   SetFromImage(image, &environment);
   const v1::PodSpec& spec = assignment.pod().spec();
   if (!spec.has_enable_service_links() || spec.enable_service_links()) {

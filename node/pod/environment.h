@@ -18,8 +18,15 @@ namespace cluster::node {
 // Variables in the order in which they were first set.
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
-// spec.hostname or the pod's name, cut to what a host name may have.
-std::string HostnameOf(const v1::Pod& pod);
+// What sethostname(2) takes.
+inline constexpr size_t kLongestHostname = 64;
+
+// The name in DNS of a pod with a subdomain, below the cluster's domain; empty: it has none.
+std::string DomainNameOf(const v1::Pod& pod, absl::string_view cluster_domain);
+
+// spec.hostname or the pod's name, cut to what a label may have; with setHostnameAsFQDN the name in
+// DNS, which may be too long.
+std::string HostnameOf(const v1::Pod& pod, absl::string_view cluster_domain);
 
 // $(NAME) becomes the variable's value, $$(NAME) the text $(NAME); unknown names, and what is no
 // reference, stay as written.

@@ -21,9 +21,6 @@
 namespace cluster::node {
 namespace {
 
-// What resolv.conf(5) and the C libraries heed at most.
-constexpr size_t kMaxNameservers = 3;
-constexpr size_t kMaxSearches = 32;
 constexpr char kTerminationLog[] = "/dev/termination-log";
 
 using Quantities = google::protobuf::Map<std::string, std::string>;
@@ -38,63 +35,6 @@ absl::StatusOr<int64_t> Bytes(const Quantities& quantities, const char* name) {
   const auto found = quantities.find(name);
   if (found == quantities.end()) return 0;
   return QuantityBytes(found->second);
-}
-
-struct ResolverConfig {
-  std::vector<std::string> nameservers;
-  std::vector<std::string> searches;
-  std::vector<std::pair<std::string, std::string>> options;  // name, ":value" or ""
-};
-
-template <typename Item>
-void AddOnce(const Item& item, std::vector<Item>* items) {
-  if (std::find(items->begin(), items->end(), item) == items->end()) items->push_back(item);
-}
-
-void SetOption(const std::string& name, const std::string& value, ResolverConfig* config) {
-  for (auto& [known, old] : config->options) {
-    if (known != name) continue;
-    old = value;
-    return;
-  }
-  config->options.emplace_back(name, value);
-}
-
-ResolverConfig ParseResolvConf(absl::string_view text) {
-  ResolverConfig config;
-  for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    line = line.substr(0, line.find_first_of("#;"));
-    const std::vector<std::string> words =
-        absl::StrSplit(line, absl::ByAnyChar(" \t\r"), absl::SkipEmpty());
-    if (words.size() < 2) continue;
-    if (words[0] == "nameserver") AddOnce(words[1], &config.nameservers);
-    if (words[0] == "search" || words[0] == "domain") {
-      config.searches.assign(words.begin() + 1, words.end());
-    }
-    if (words[0] != "options") continue;
-    for (size_t i = 1; i < words.size(); ++i) {
-      const size_t colon = std::min(words[i].find(':'), words[i].size());
-      SetOption(words[i].substr(0, colon), words[i].substr(colon), &config);
-    }
-  }
-  return config;
-}
-
-std::string Print(const ResolverConfig& config) {
-  std::string text;
-  for (size_t i = 0; i < std::min(config.nameservers.size(), kMaxNameservers); ++i) {
-    absl::StrAppend(&text, "nameserver ", config.nameservers[i], "\n");
-  }
-  if (!config.searches.empty()) {
-    const auto end = config.searches.begin() +
-                     static_cast<std::ptrdiff_t>(std::min(config.searches.size(), kMaxSearches));
-    absl::StrAppend(&text, "search ", absl::StrJoin(config.searches.begin(), end, " "), "\n");
-  }
-  if (!config.options.empty()) {
-    absl::StrAppend(&text, "options ", absl::StrJoin(config.options, " ", absl::PairFormatter("")),
-                    "\n");
-  }
-  return text;
 }
 
 void AddHostPorts(const v1::Container& container, std::vector<HostPort>* ports) {
@@ -198,21 +138,6 @@ absl::StatusOr<Resources> ResourcesOf(const v1::PodSpec& spec) {
   return resources;
 }
 
-std::string ResolvConf(const v1::PodSpec& spec, absl::string_view node_resolv_conf) {
-  ResolverConfig config;
-  if (spec.dns_policy() != v1::DNS_POLICY_NONE) config = ParseResolvConf(node_resolv_conf);
-  for (const std::string& server : spec.dns_config().nameservers()) {
-    AddOnce(server, &config.nameservers);
-  }
-  for (const std::string& search : spec.dns_config().searches()) {
-    AddOnce(search, &config.searches);
-  }
-  for (const v1::PodDnsConfigOption& option : spec.dns_config().options()) {
-    SetOption(option.name(), option.has_value() ? absl::StrCat(":", option.value()) : "", &config);
-  }
-  return Print(config);
-}
-
 std::vector<std::string> HostsLines(const v1::PodSpec& spec) {
   std::vector<std::string> lines;
   for (const v1::HostAlias& alias : spec.host_aliases()) {
@@ -221,12 +146,19 @@ std::vector<std::string> HostsLines(const v1::PodSpec& spec) {
   return lines;
 }
 
-absl::StatusOr<SandboxSpec> SandboxSpecOf(const v1::Pod& pod, absl::string_view node_resolv_conf) {
+absl::StatusOr<SandboxSpec> SandboxSpecOf(const v1::Pod& pod, const NodeResolver& resolver) {
   SandboxSpec spec;
   spec.uid = pod.metadata().uid();
   spec.name_space = pod.metadata().namespace_();
   spec.name = pod.metadata().name();
-  spec.hostname = HostnameOf(pod);
+  spec.hostname = HostnameOf(pod, resolver.cluster_domain);
+  if (spec.hostname.size() > kLongestHostname) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the host name ", spec.hostname, " has ", spec.hostname.size(),
+                     " characters and a host name at most ", kLongestHostname,
+                     "; take shorter names or set setHostnameAsFQDN to false"));
+  }
+  spec.domain_name = DomainNameOf(pod, resolver.cluster_domain);
   spec.qos = RuntimeQos(QosOf(pod.spec()));
   ASSIGN_OR_RETURN(spec.resources, ResourcesOf(pod.spec()));
   ASSIGN_OR_RETURN(const PodTuning tuning, ParseTuning(pod.metadata()));
@@ -238,7 +170,7 @@ absl::StatusOr<SandboxSpec> SandboxSpecOf(const v1::Pod& pod, absl::string_view 
   }
   spec.host_ports = HostPortsOf(pod.spec());
   spec.extra_hosts_lines = HostsLines(pod.spec());
-  spec.resolv_conf = ResolvConf(pod.spec(), node_resolv_conf);
+  ASSIGN_OR_RETURN(spec.resolv_conf, ResolvConf(pod, resolver));
   FillSandboxSecurity(pod.spec(), &spec);
   // There its containers hold them themselves.
   if (spec.host_network) spec.host_ports.clear();

@@ -9,6 +9,7 @@
 #include "cluster/v1/session.pb.h"
 #include "node/image/image_store.h"
 #include "node/pod/environment.h"
+#include "node/pod/resolv_conf.h"
 #include "node/runtime/runtime.h"
 
 namespace cluster::node {
@@ -19,11 +20,8 @@ absl::StatusOr<Resources> ResourcesOf(const v1::ResourceRequirements& requiremen
 // Sums of the containers; a limit only where every container has one.
 absl::StatusOr<Resources> ResourcesOf(const v1::PodSpec& spec);
 
-// `node_resolv_conf` is the content of the node's own file.
-absl::StatusOr<SandboxSpec> SandboxSpecOf(const v1::Pod& pod, absl::string_view node_resolv_conf);
-
-// resolv.conf by dnsPolicy and dnsConfig.
-std::string ResolvConf(const v1::PodSpec& spec, absl::string_view node_resolv_conf);
+// Unavailable: the node serves no names yet. FailedPrecondition: its host name is too long.
+absl::StatusOr<SandboxSpec> SandboxSpecOf(const v1::Pod& pod, const NodeResolver& resolver);
 
 // One "IP name name" line per hostAlias.
 std::vector<std::string> HostsLines(const v1::PodSpec& spec);

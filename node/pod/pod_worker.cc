@@ -206,10 +206,13 @@ absl::StatusOr<ContainerSpec> PodWorker::SpecOf(const v1::Container& container,
 NodeContext PodWorker::ContextOf() const {
   const v1::Pod& pod = record_.assignment().pod();
   const bool links = !pod.spec().has_enable_service_links() || pod.spec().enable_service_links();
-  return {world_->node_name, world_->host_ip, record_.pod_ip(), world_->allocatable,
-          world_->services == nullptr || !links
-              ? std::vector<v1::ServiceRoute>()
-              : world_->services->In(pod.metadata().namespace_())};
+  return {world_->node_name,
+          world_->host_ip,
+          record_.pod_ip(),
+          world_->allocatable,
+          world_->services == nullptr || !links ? std::vector<v1::ServiceRoute>()
+                                                : world_->services->In(pod.metadata().namespace_()),
+          world_->cluster_domain};
 }
 
 void PodWorker::RefreshVolumes() {
@@ -351,7 +354,8 @@ Hurdle PodWorker::RetryLater(const std::string& what, std::string reason, std::s
 void PodWorker::PrepareSandbox(const Moment& now) {
   v1::Pod pod = record_.assignment().pod();
   *pod.mutable_spec() = GrantedSpec(record_);
-  absl::StatusOr<SandboxSpec> spec = SandboxSpecOf(pod, world_->resolv_conf());
+  absl::StatusOr<SandboxSpec> spec =
+      SandboxSpecOf(pod, {world_->resolv_conf(), world_->name_server(), world_->cluster_domain});
   if (spec.ok() && ExistsOnce(record_)) spec->lease_file = world_->lease_file;
   absl::StatusOr<SandboxState> state =
       spec.ok() ? world_->runtime->PrepareSandbox(*spec) : spec.status();

@@ -19,6 +19,7 @@
 #include "node/pod/decide.h"
 #include "node/pod/record_store.h"
 #include "node/pod/resize.h"
+#include "node/pod/resolv_conf.h"
 #include "node/probe/action.h"
 #include "node/runtime/runtime.h"
 #include "node/services/service_book.h"
@@ -49,6 +50,9 @@ struct PodWorld {
   std::function<absl::StatusOr<ImageRecord>(const std::string& name)> find_image;
   // The content of the node's resolv.conf.
   std::function<std::string()> resolv_conf;
+  // Address of the cluster's name server on this node; "": not yet.
+  std::function<std::string()> name_server;
+  std::string cluster_domain = "cluster.local";
   // Takes a status for the controller; sequence is set by whoever sends it.
   std::function<void(v1::PodStatusUpdate)> publish;
   std::function<void(v1::Event)> emit;

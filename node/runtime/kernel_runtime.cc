@@ -32,9 +32,9 @@ constexpr absl::Duration kProbePatience = absl::Seconds(5);
 absl::Status CheckSandbox(const SandboxSpec& spec) {
   RETURN_IF_ERROR(CheckName("pod uid", spec.uid));
   RETURN_IF_ERROR(CheckName("hostname", spec.hostname));
-  if (spec.hostname.size() > 63) {
+  if (spec.hostname.size() > 64) {
     return absl::InvalidArgumentError(
-        absl::StrCat("hostname '", spec.hostname, "' is longer than 63 characters"));
+        absl::StrCat("hostname '", spec.hostname, "' is longer than 64 characters"));
   }
   if (!spec.host_users && (spec.host_network || spec.host_pid || spec.host_ipc)) {
     return absl::InvalidArgumentError(

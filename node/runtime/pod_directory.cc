@@ -72,6 +72,16 @@ std::vector<std::string> ListDirectory(const std::string& path) {
   return names;
 }
 
+// The canonical name first (hosts(5)).
+std::string OwnNames(const SandboxSpec& spec) {
+  if (spec.domain_name.empty()) return spec.hostname;
+  if (spec.domain_name != spec.hostname) {
+    return absl::StrCat(spec.domain_name, "\t", spec.hostname);
+  }
+  return absl::StrCat(spec.domain_name, "\t",
+                      spec.domain_name.substr(0, spec.domain_name.find('.')));
+}
+
 }  // namespace
 
 absl::Status CheckName(absl::string_view what, absl::string_view name) {
@@ -122,7 +132,7 @@ absl::Status PodDirectory::WriteEtc(const SandboxSpec& spec, const std::string& 
       spec.host_network
           ? ReadFile("/etc/hosts").value_or("")  // the node's names; it may have none
           : absl::StrCat("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n", ip,
-                         "\t", spec.hostname, "\n");
+                         "\t", OwnNames(spec), "\n");
   for (const std::string& line : spec.extra_hosts_lines) absl::StrAppend(&hosts, line, "\n");
   const uint32_t owner = ReadFirstId().value_or(0);
   const std::pair<const char*, std::string> files[] = {
@@ -323,6 +333,7 @@ std::string EncodeSandbox(const SandboxSpec& spec) {
                        {"namespace", spec.name_space},
                        {"name", spec.name},
                        {"hostname", spec.hostname},
+                       {"domainName", spec.domain_name},
                        {"qos", static_cast<int>(spec.qos)},
                        {"resources", ResourcesToJson(spec.resources)},
                        {"hostPorts", ports},
@@ -346,6 +357,8 @@ absl::StatusOr<SandboxSpec> DecodeSandbox(absl::string_view text) {
     spec.name_space = record.at("namespace");
     spec.name = record.at("name");
     spec.hostname = record.at("hostname");
+    // Pods from before there was DNS have none.
+    spec.domain_name = record.value("domainName", "");
     spec.qos = static_cast<Qos>(WholeNumber<int>(record.at("qos")));
     spec.resources = ResourcesFromJson(record.at("resources"));
     for (const json& port : record.at("hostPorts")) {

@@ -38,7 +38,8 @@ struct SandboxSpec {
   std::string uid;         // names everything of the pod on the node
   std::string name_space;  // for people
   std::string name;
-  std::string hostname;
+  std::string hostname;     // at most 64 characters
+  std::string domain_name;  // what /etc/hosts has beside it, "db-0.db.default.svc.cluster.local"
   Qos qos = Qos::kBestEffort;
   Resources resources;  // of the whole pod
   std::vector<HostPort> host_ports;

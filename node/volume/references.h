@@ -22,6 +22,7 @@ struct NodeContext {
   std::map<std::string, std::string> allocatable = {};
   // Those of the pod's namespace, without backends.
   std::vector<v1::ServiceRoute> services = {};
+  std::string cluster_domain = "cluster.local";
 };
 
 // Of the pod's namespace; nullptr when the assignment came without it.

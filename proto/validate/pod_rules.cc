@@ -230,6 +230,9 @@ void CheckPodSpec(const v1::PodSpec& spec, const Path& path, Findings* findings)
   if (!spec.hostname().empty()) {
     findings->AddProblem(path / "hostname", DnsLabelProblem(spec.hostname()));
   }
+  if (!spec.subdomain().empty()) {
+    findings->AddProblem(path / "subdomain", DnsLabelProblem(spec.subdomain()));
+  }
   for (int i = 0; i < spec.host_aliases_size(); ++i) {
     CheckHostAlias(spec.host_aliases(i), (path / "hostAliases").At(i), findings);
   }

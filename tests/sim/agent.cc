@@ -42,6 +42,7 @@ node::PodWorld PodsWorld(const AgentOptions& options, node::StatusOutbox* outbox
   world.allocatable.insert(allocatable.begin(), allocatable.end());
   world.find_image = [](const std::string&) { return Image(); };
   world.resolv_conf = [] { return "nameserver 192.0.2.53\n"; };
+  world.name_server = [] { return "10.64.0.1"; };
   world.publish = [outbox](v1::PodStatusUpdate update) { outbox->Put(std::move(update)); };
   world.emit = [outbox](v1::Event event) { outbox->Put(std::move(event)); };
   world.probe = [prober](const std::string& uid, std::vector<node::ProbeTarget> targets) {
@@ -156,8 +157,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(AgentOptions options, Proces
   parts.set_range = [](const std::string&, const std::string&) { return absl::OkStatus(); };
   parts.set_peers = [](const std::vector<v1::Peer>&) { return absl::OkStatus(); };
   agent->services_ = std::make_unique<node::ServiceBook>();
-  const v1::KnownServicesRecord known = agent->records_->Services();
-  agent->services_->Restore({known.services().begin(), known.services().end()});
+  agent->services_->Restore(agent->records_->Services());
   agent->routes_ = std::make_unique<node::RouteApplier>(
       [machine](const node::KnownServices& table) {
         machine->SetRoutes(table);

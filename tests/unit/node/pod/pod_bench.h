@@ -88,11 +88,10 @@ class PodBench : public testing::Test {
  protected:
   PodBench() : machine_(&clock_, MakeDirectory() + "/logs"), runtime_(&machine_) {
     clock_.Advance(absl::Hours(1));
-    ImageRecord nginx;
+    ImageRecord& nginx = images_["nginx"];
     nginx.digest = "sha256:abc";
     nginx.config.cmd = {"nginx"};
     nginx.layers = {"/layers/1"};
-    images_["nginx"] = nginx;
     records_ = RecordStore::Open(directory_ + "/agent").value();
     world_.runtime = &runtime_;
     world_.records = records_.get();
@@ -108,6 +107,7 @@ class PodBench : public testing::Test {
       return image->second;
     };
     world_.resolv_conf = [] { return "nameserver 192.0.2.53\n"; };
+    world_.name_server = [] { return "10.64.0.1"; };
     world_.publish = [this](v1::PodStatusUpdate update) { updates_.push_back(std::move(update)); };
     world_.emit = [this](v1::Event event) { events_.push_back(std::move(event)); };
     world_.probe = [this](const std::string&, std::vector<ProbeTarget> targets) {

@@ -21,37 +21,6 @@ void SetResources(const std::map<std::string, std::string>& requests,
   }
 }
 
-constexpr char kNodeResolvConf[] =
-    "# a comment\nnameserver 192.0.2.53\nsearch example.org corp\noptions ndots:2 rotate\n";
-
-TEST(ResolvConf, TheNodesOwnByDefault) {
-  v1::PodSpec spec;
-  EXPECT_EQ(ResolvConf(spec, kNodeResolvConf),
-            "nameserver 192.0.2.53\nsearch example.org corp\noptions ndots:2 rotate\n");
-}
-
-TEST(ResolvConf, DnsConfigComesOnTop) {
-  v1::PodSpec spec;
-  spec.set_dns_policy(v1::DNS_POLICY_DEFAULT);
-  spec.mutable_dns_config()->add_nameservers("192.0.2.53");
-  spec.mutable_dns_config()->add_nameservers("192.0.2.54");
-  spec.mutable_dns_config()->add_searches("pods");
-  v1::PodDnsConfigOption* option = spec.mutable_dns_config()->add_options();
-  option->set_name("ndots");
-  option->set_value("5");
-  EXPECT_EQ(ResolvConf(spec, kNodeResolvConf),
-            "nameserver 192.0.2.53\nnameserver 192.0.2.54\nsearch example.org corp pods\n"
-            "options ndots:5 rotate\n");
-}
-
-TEST(ResolvConf, Behaviour21_PolicyNoneHoldsExactlyDnsConfig) {
-  v1::PodSpec spec;
-  spec.set_dns_policy(v1::DNS_POLICY_NONE);
-  spec.mutable_dns_config()->add_nameservers("198.51.100.1");
-  spec.mutable_dns_config()->add_options()->set_name("edns0");
-  EXPECT_EQ(ResolvConf(spec, kNodeResolvConf), "nameserver 198.51.100.1\noptions edns0\n");
-}
-
 TEST(HostsLines, Behaviour20_OneLinePerAlias) {
   v1::PodSpec spec;
   v1::HostAlias* alias = spec.add_host_aliases();
@@ -64,9 +33,35 @@ TEST(HostsLines, Behaviour20_OneLinePerAlias) {
 TEST(Hostname, IsThePodsNameCutToALabel) {
   v1::Pod pod;
   pod.mutable_metadata()->set_name(std::string(62, 'a') + "-bcd");
-  EXPECT_EQ(HostnameOf(pod), std::string(62, 'a'));
+  EXPECT_EQ(HostnameOf(pod, "cluster.local"), std::string(62, 'a'));
   pod.mutable_spec()->set_hostname("db-0");
-  EXPECT_EQ(HostnameOf(pod), "db-0");
+  EXPECT_EQ(HostnameOf(pod, "cluster.local"), "db-0");
+  EXPECT_EQ(DomainNameOf(pod, "cluster.local"), "");
+}
+
+TEST(Hostname, Behaviour60_WithASubdomainThereIsANameInDns) {
+  v1::Pod pod;
+  pod.mutable_metadata()->set_name("db-0");
+  pod.mutable_metadata()->set_namespace_("default");
+  pod.mutable_spec()->set_subdomain("db");
+  EXPECT_EQ(HostnameOf(pod, "cluster.local"), "db-0");
+  EXPECT_EQ(DomainNameOf(pod, "cluster.local"), "db-0.db.default.svc.cluster.local");
+  pod.mutable_spec()->set_set_hostname_as_fqdn(true);
+  EXPECT_EQ(HostnameOf(pod, "cluster.local"), "db-0.db.default.svc.cluster.local");
+  // The node's network has the node's names.
+  pod.mutable_spec()->set_host_network(true);
+  EXPECT_EQ(HostnameOf(pod, "cluster.local"), "db-0");
+}
+
+TEST(Hostname, SaysThatTheNameInDnsIsTooLong) {
+  v1::Pod pod = PodBuilder().Get().pod();
+  v1::PodSpec* spec = pod.mutable_spec();
+  spec->set_subdomain("a-service-with-a-name-that-goes-on-and-on");
+  const NodeResolver resolver{"", "10.64.0.1", "cluster.local"};
+  EXPECT_TRUE(SandboxSpecOf(pod, resolver).ok());
+  spec->set_set_hostname_as_fqdn(true);
+  const absl::Status status = SandboxSpecOf(pod, resolver).status();
+  EXPECT_THAT(status.ToString(), testing::HasSubstr("a host name at most 64"));
 }
 
 TEST(Qos, Behaviour54_FollowsRequestsAndLimits) {
@@ -121,7 +116,7 @@ TEST(SandboxSpec, CarriesHostPorts) {
   port->set_host_port(8080);
   port->set_host_ip("0.0.0.0");
   pod.First().add_ports()->set_container_port(443);
-  const SandboxSpec spec = SandboxSpecOf(pod.Get().pod(), "").value();
+  const SandboxSpec spec = SandboxSpecOf(pod.Get().pod(), {"", "10.64.0.1"}).value();
   ASSERT_EQ(spec.host_ports.size(), 1u);
   EXPECT_EQ(spec.host_ports[0].host_port, 8080);
   EXPECT_EQ(spec.host_ports[0].host_ip, "");

@@ -39,6 +39,7 @@ class PodWorkersTest : public testing::Test {
       return image;
     };
     world.resolv_conf = [] { return ""; };
+    world.name_server = [] { return "10.64.0.1"; };
     world.publish = [this](v1::PodStatusUpdate update) {
       MutexLock lock(&mutex_);
       std::string uid = update.uid();

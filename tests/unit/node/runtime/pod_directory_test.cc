@@ -36,6 +36,7 @@ SandboxSpec SampleSpec() {
   spec.name_space = "default";
   spec.name = "web";
   spec.hostname = "web";
+  spec.domain_name = "web.db.default.svc.cluster.local";
   spec.qos = Qos::kBurstable;
   spec.resources.cpu_request_milli = 100;
   spec.resources.cpu_limit_milli = 200;
@@ -74,6 +75,12 @@ TEST_F(PodDirectoryTest, RemembersWhichIdsAreThePods) {
   ASSERT_TRUE(directory.RecordFirstId(524288).ok());
   EXPECT_EQ(directory.ReadFirstId(), 524288u);
   EXPECT_FALSE(directory.RecordFirstId(589824).ok()) << "never changed under a pod";
+}
+
+TEST_F(PodDirectoryTest, PodsFromBeforeDnsHaveNoNameThere) {
+  std::string text = EncodeSandbox(SampleSpec());
+  text.replace(text.find("\"domainName\""), 12, "\"unknown\"   ");
+  EXPECT_EQ(DecodeSandbox(text).value().domain_name, "");
 }
 
 TEST_F(PodDirectoryTest, PodsFromBeforeUserNamespacesHaveNone) {

@@ -75,9 +75,10 @@ INSTANTIATE_TEST_SUITE_P(
                     {"f.yaml:5:3: spec.replicas: unknown field; PodSpec has no such field"}},
         BadManifest{
             "EveryErrorOfTheFile",
-            Deployment("  replicas: many\n  template: {spec: {subdomain: a}}\n  tmplate: {}\n"),
+            Deployment(
+                "  replicas: many\n  template: {spec: {runtimeClassName: a}}\n  tmplate: {}\n"),
             {"f.yaml:5:13: spec.replicas: expected a whole number, got \"many\"",
-             "f.yaml:6:21: not supported yet: spec.template.spec.subdomain",
+             "f.yaml:6:21: not supported yet: spec.template.spec.runtimeClassName",
              "f.yaml:7:3: spec.tmplate: unknown field; did you mean \"template\"?"}}),
     Name);
 
