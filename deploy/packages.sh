@@ -9,10 +9,10 @@ set -euo pipefail
 build=(cmake ninja-build ccache mold g++ pkg-config
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler libabsl-dev libspdlog-dev
   libyaml-cpp-dev libgtest-dev libgmock-dev libsqlite3-dev libarchive-dev libssl-dev libc-ares-dev
-  nlohmann-json3-dev libcli11-dev libbenchmark-dev libseccomp-dev libcap-dev libnftables-dev
+  nlohmann-json3-dev libcli11-dev libbenchmark-dev libseccomp-dev libcap-dev libnftables-dev libldns-dev
   zlib1g-dev libzstd-dev libjemalloc-dev)
 tests=(clang clang-format clang-tidy libclang-rt-14-dev busybox-static git patch qemu-system-x86 e2fsprogs
-  tzdata)
+  tzdata redis-tools)
 peers=(podman containerd docker.io crun)
 run=(dpkg tar coreutils busybox-static tzdata)
 

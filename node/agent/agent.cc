@@ -41,10 +41,9 @@ FactsOptions FactsOptionsOf(const AgentOptions& options) {
 }
 
 PodWorld MakeWorld(const AgentOptions& options, const AgentParts& parts, RecordStore* records,
-                   StatusOutbox* outbox, Prober* prober, LeaseFile* lease,
-                   const ServiceBook* services) {
+                   StatusOutbox* outbox, Prober* prober, LeaseFile* lease) {
   PodWorld world;
-  world.services = services;
+  world.services = parts.services;
   world.lease_file = lease->path();
   world.stop_unique_at = [lease] { return lease->stop_at(); };
   world.runtime = parts.runtime;
@@ -60,6 +59,8 @@ PodWorld MakeWorld(const AgentOptions& options, const AgentParts& parts, RecordS
     return images->Find(name);
   };
   world.resolv_conf = [path = options.resolv_conf] { return ReadFile(path).value_or(""); };
+  world.name_server = parts.name_server;
+  world.cluster_domain = options.cluster_domain;
   world.publish = [outbox](v1::PodStatusUpdate update) { outbox->Put(std::move(update)); };
   world.emit = [outbox](v1::Event event) { outbox->Put(std::move(event)); };
   world.probe = [prober](const std::string& uid, std::vector<ProbeTarget> targets) {
@@ -120,7 +121,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(AgentOptions options, AgentP
   ASSIGN_OR_RETURN(agent->prober_, Prober::Start(parts.runtime, parts.clock));
   agent->workers_ = std::make_unique<PodWorkers>(
       MakeWorld(options, parts, agent->records_.get(), agent->outbox_.get(), agent->prober_.get(),
-                agent->lease_.get(), agent->services_.get()),
+                agent->lease_.get()),
       options.workers);
   agent->prober_->SetListener(
       [workers = agent->workers_.get()](const std::string& uid) { workers->Poke(uid); });
@@ -160,7 +161,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(AgentOptions options, AgentP
   };
   session_parts.set_range = parts.set_range;
   session_parts.set_peers = parts.set_peers;
-  session_parts.services = agent->services_.get();
+  session_parts.services = parts.services;
   session_parts.routes = agent->routes_.get();
   session_parts.erase_claims = [raw](const std::vector<std::string>& uids) {
     raw->claims_->Erase(uids);
@@ -178,9 +179,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(AgentOptions options, AgentP
 }
 
 void Agent::FindServices(const AgentParts& parts) {
-  services_ = std::make_unique<ServiceBook>();
-  const v1::KnownServicesRecord known = records_->Services();
-  services_->Restore({known.services().begin(), known.services().end()});
+  parts.services->Restore(records_->Services());
   routes_ = std::make_unique<RouteApplier>(parts.set_services, nullptr);
 }
 

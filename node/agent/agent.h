@@ -38,6 +38,7 @@ struct AgentOptions {
   std::string cgroup_version;  // "v1", "v2" or "hybrid"
   std::string agent_version;
   std::string resolv_conf = "/etc/resolv.conf";
+  std::string cluster_domain = "cluster.local";
   // See session/lease_file.h; empty: an agent that starts anew knows of no lease.
   std::string lease_file;
   WorkersOptions workers;
@@ -54,6 +55,10 @@ struct AgentParts {
   std::function<absl::Status(const std::string& pod_cidr, const std::string& cluster_cidr)>
       set_range;
   std::function<absl::Status(const std::vector<v1::Peer>& peers)> set_peers;
+  // Filled by the agent.
+  ServiceBook* services = nullptr;
+  // Where pods find names; "": not yet.
+  std::function<std::string()> name_server;
   // See RouteApplier; on its thread.
   std::function<absl::Status(const KnownServices& table)> set_services;
   // Null: the node has no statistics. Stopped by the agent.
@@ -90,7 +95,6 @@ class Agent {
   Sampler* sampler_ = nullptr;
   std::unique_ptr<RecordStore> records_;
   std::unique_ptr<StatusOutbox> outbox_;
-  std::unique_ptr<ServiceBook> services_;
   std::unique_ptr<RouteApplier> routes_;
   std::unique_ptr<LeaseFile> lease_;
   std::unique_ptr<Prober> prober_;

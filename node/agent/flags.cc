@@ -21,6 +21,12 @@ std::string CheckName(const std::string& name) {
   return label ? "" : "a node's name has lower-case letters, digits, '-' and '.'";
 }
 
+std::string CheckDomain(const std::string& domain) {
+  return CheckName(domain).empty()
+             ? ""
+             : "a domain has lower-case letters, digits, '-' and '.', as cluster.local";
+}
+
 std::string CheckAbsolute(const std::string& path) {
   return !path.empty() && path.front() == '/' ? "" : "the path must be absolute";
 }
@@ -148,6 +154,15 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
   app.add_option("--address", flags.address,
                  "IPv4 address at which other nodes reach this one; default: the first one");
   app.add_option("--bridge", flags.bridge, "Name of the pods' bridge")->capture_default_str();
+  app.add_option("--resolv-conf", flags.resolv_conf,
+                 "resolv.conf(5) of pods with dnsPolicy Default, and whose name servers are asked "
+                 "for what is none of the cluster's")
+      ->capture_default_str()
+      ->check(CheckAbsolute);
+  app.add_option("--cluster-domain", flags.cluster_domain,
+                 "Domain of the cluster's own names; the same on all nodes")
+      ->capture_default_str()
+      ->check(CheckDomain);
   app.add_option("--init-program", flags.init_program,
                  "Path of cluster-init; default: beside this program")
       ->check(CheckAbsolute);

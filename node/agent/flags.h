@@ -23,6 +23,8 @@ struct Flags {
   std::string bridge = "cbr0";
   std::string log_level = "info";
   std::string init_program;  // empty: beside this program
+  std::string resolv_conf = "/etc/resolv.conf";
+  std::string cluster_domain = "cluster.local";
   std::vector<Threshold> eviction_hard = DefaultThresholds();
   std::vector<Threshold> eviction_soft;  // with their graces
   absl::Duration eviction_max_grace = absl::ZeroDuration();

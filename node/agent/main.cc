@@ -17,6 +17,7 @@
 #include "node/agent/network_parts.h"
 #include "node/cgroup/layout.h"
 #include "node/cgroup/tree.h"
+#include "node/dns/name_server.h"
 #include "node/eviction/memory_alarm.h"
 #include "node/eviction/node_gauge.h"
 #include "node/image/image_store.h"
@@ -87,6 +88,8 @@ AgentOptions OptionsOf(const Flags& flags, const CgroupLayout& layout) {
     options.hugepages.emplace_back(pool.page_bytes, pool.pages);
   }
   options.devices = flags.devices;
+  options.resolv_conf = flags.resolv_conf;
+  options.cluster_domain = flags.cluster_domain;
   options.eviction.thresholds = flags.eviction_hard;
   options.eviction.thresholds.insert(options.eviction.thresholds.end(), flags.eviction_soft.begin(),
                                      flags.eviction_soft.end());
@@ -110,6 +113,16 @@ absl::StatusOr<KernelRuntimeOptions> RuntimeOptionsOf(const Flags& flags) {
   if (flags.static_cpus) {
     ASSIGN_OR_RETURN(options.cpus, ReadCpus("/sys/devices/system/cpu"));
   }
+  return options;
+}
+
+NameServer::Options NamesOptionsOf(const Flags& flags, const ServiceBook* services) {
+  NameServer::Options options;
+  options.services = services;
+  options.domain = flags.cluster_domain;
+  options.upstreams = [path = flags.resolv_conf] {
+    return ParseResolvConf(ReadFile(path).value_or("")).nameservers;
+  };
   return options;
 }
 
@@ -143,20 +156,16 @@ absl::Status Run(const Flags& flags, const sigset_t& stop_signals) {
   sampler_parts.node = flags.node;
   Sampler sampler(std::move(sampler_parts));
 
+  ServiceBook services;
+  ASSIGN_OR_RETURN(auto names, NameServer::Start(NamesOptionsOf(flags, &services)));
+
   AgentParts parts;
   parts.sampler = &sampler;
   parts.runtime = runtime.get();
   parts.images = images.get();
   parts.clock = RealClock();
-  parts.set_range = [&network](const std::string& pods, const std::string& cluster) {
-    return SetRange(network.get(), pods, cluster);
-  };
-  parts.set_peers = [&network](const std::vector<v1::Peer>& peers) {
-    return SetPeers(network.get(), peers);
-  };
-  parts.set_services = [&network, &flags](const KnownServices& table) {
-    return SetServices(network.get(), flags.node, table);
-  };
+  parts.services = &services;
+  AddNetwork(network.get(), names.get(), flags.node, &parts);
   parts.shortage = ShortageOf(cgroups.get(), flags.state_dir);
   ASSIGN_OR_RETURN(auto agent, Agent::Start(std::move(options), std::move(parts)));
   LOG_INFO("node {} is up, controller {}", flags.node, flags.controller);

@@ -45,8 +45,6 @@ absl::StatusOr<ServiceRoute> RouteOf(const v1::ServiceRoute& told, const std::st
   return route;
 }
 
-}  // namespace
-
 absl::Status SetRange(PodNetwork* network, const std::string& pod_cidr,
                       const std::string& cluster_cidr) {
   ASSIGN_OR_RETURN(const Cidr pods, ParseCidr(pod_cidr));
@@ -65,16 +63,46 @@ absl::Status SetPeers(PodNetwork* network, const std::vector<v1::Peer>& peers) {
   return network->SetPeers(routes);
 }
 
+void ServeNames(const PodNetwork& network, NameServer* server) {
+  const std::optional<Cidr> range = network.pod_range();
+  if (range.has_value()) server->Serve(GatewayOf(*range), *range);
+}
+
+// "": there is no range yet.
+std::string NameServerAddress(const PodNetwork& network) {
+  const std::optional<Cidr> range = network.pod_range();
+  return range.has_value() ? ToString(GatewayOf(*range)) : "";
+}
+
 absl::Status SetServices(PodNetwork* network, const std::string& node, const KnownServices& table) {
   ASSIGN_OR_RETURN(const Cidr range, ParseCidr(table.service_cidr));
   std::vector<ServiceRoute> routes;
   for (const auto& [key, told] : table.all) {
-    // Headless: names alone.
+    // Headless, or another name: names alone.
     if (told->cluster_ip().empty()) continue;
     ASSIGN_OR_RETURN(ServiceRoute route, RouteOf(*told, node));
     routes.push_back(std::move(route));
   }
   return network->SetServices(range, routes);
+}
+
+}  // namespace
+
+void AddNetwork(PodNetwork* network, NameServer* names, const std::string& node,
+                AgentParts* parts) {
+  parts->set_range = [=](const std::string& pods, const std::string& cluster) -> absl::Status {
+    RETURN_IF_ERROR(SetRange(network, pods, cluster));
+    ServeNames(*network, names);
+    return absl::OkStatus();
+  };
+  parts->set_peers = [network](const std::vector<v1::Peer>& peers) {
+    return SetPeers(network, peers);
+  };
+  parts->set_services = [network, node](const KnownServices& table) {
+    return SetServices(network, node, table);
+  };
+  parts->name_server = [network] { return NameServerAddress(*network); };
+  ServeNames(*network, names);
 }
 
 }  // namespace cluster::node

@@ -1,26 +1,20 @@
-// What the session says of the network, in the words of the node's own (node/network). All of it is
-// thread-safe, as PodNetwork is.
+// What the session says of the network, in the words of the node's own (node/network, node/dns).
 #pragma once
 
 #include <string>
-#include <vector>
 
-#include "absl/status/status.h"
-
-#include "cluster/v1/session.pb.h"
+#include "node/agent/agent.h"
+#include "node/dns/name_server.h"
 #include "node/network/pod_network.h"
-#include "node/services/service_book.h"
 
 namespace cluster::node {
 
-// InvalidArgument: no range. Otherwise as PodNetwork::SetRange.
-absl::Status SetRange(PodNetwork* network, const std::string& pod_cidr,
-                      const std::string& cluster_cidr);
-
-// Peers without an address or a range are left out.
-absl::Status SetPeers(PodNetwork* network, const std::vector<v1::Peer>& peers);
-
-// `node`: the name of this one. InvalidArgument: an address or a range is none.
-absl::Status SetServices(PodNetwork* network, const std::string& node, const KnownServices& table);
+// The agent's `set_range`, `set_peers`, `set_services` and `name_server`, all of them thread-safe.
+// Names are answered on the bridge, for whoever has an address of the node's range, from when there
+// is one: now, if it is known from an earlier life. `node` is this one's name; what is pointed to
+// outlives the agent.
+//
+// InvalidArgument: an address or a range is none. Otherwise as the methods of PodNetwork.
+void AddNetwork(PodNetwork* network, NameServer* names, const std::string& node, AgentParts* parts);
 
 }  // namespace cluster::node

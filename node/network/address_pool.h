@@ -12,6 +12,9 @@
 
 namespace cluster::node {
 
+// The first address of a range: the bridge's.
+inline Ipv4 GatewayOf(const Cidr& range) { return Ipv4{range.First().value + 1}; }
+
 // Addresses go out in a ring, so that one that was given back comes up again as late as possible,
 // also when only the cursor is known (after a restart). Not thread-safe.
 class AddressPool {
@@ -34,7 +37,7 @@ class AddressPool {
   Ipv4 Ahead(uint32_t steps) const;
 
   size_t taken() const { return taken_.size(); }
-  Ipv4 gateway() const { return Ipv4{range_.First().value + 1}; }
+  Ipv4 gateway() const { return GatewayOf(range_); }
 
  private:
   bool Usable(Ipv4 address) const;

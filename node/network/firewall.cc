@@ -8,30 +8,37 @@
 #include <nftables/libnftables.h>
 
 #include "base/status.h"
+#include "node/network/address_pool.h"
 #include "node/network/service_routes.h"
 
 namespace cluster::node {
 namespace {
 
-// $TABLE, $BRIDGE, $PODS and $CLUSTER are filled in. Chains are flushed first, so that the rules
-// are the same however often this is applied; elements of sets and maps are not touched.
+// $TABLE, $BRIDGE, $PODS, $GATEWAY and $CLUSTER are filled in. Chains are flushed first, so that
+// the rules are the same however often this is applied; elements of sets and maps are not touched.
 constexpr absl::string_view kBase = R"(add table ip $TABLE
 add set ip $TABLE peers { type ipv4_addr; }
 add set ip $TABLE served { type ipv4_addr; }
 add set ip $TABLE hairpins { type ipv4_addr . ipv4_addr; }
 add chain ip $TABLE guard { type filter hook prerouting priority -300; policy accept; }
+add chain ip $TABLE answers { type filter hook output priority -300; policy accept; }
 add chain ip $TABLE inbound { type nat hook prerouting priority -100; policy accept; }
 add chain ip $TABLE local { type nat hook output priority -100; policy accept; }
 add chain ip $TABLE outbound { type nat hook postrouting priority 100; policy accept; }
 add chain ip $TABLE ports
 add chain ip $TABLE services
 flush chain ip $TABLE guard
+flush chain ip $TABLE answers
 flush chain ip $TABLE inbound
 flush chain ip $TABLE local
 flush chain ip $TABLE outbound
 flush chain ip $TABLE ports
 add rule ip $TABLE guard iifname != "lo" ip daddr 127.0.0.0/8 drop
 add rule ip $TABLE guard iifname != "lo" ip saddr 127.0.0.0/8 drop
+add rule ip $TABLE guard iifname != { "lo", "$BRIDGE" } ip daddr $GATEWAY meta l4proto { tcp, udp } th dport 53 drop
+add rule ip $TABLE guard ip daddr $GATEWAY meta l4proto { tcp, udp } th dport 53 notrack
+add rule ip $TABLE answers ip daddr $GATEWAY meta l4proto { tcp, udp } th dport 53 notrack
+add rule ip $TABLE answers ip saddr $GATEWAY meta l4proto { tcp, udp } th sport 53 notrack
 add rule ip $TABLE guard iifname { "lo", "$BRIDGE" } accept
 add rule ip $TABLE guard ip daddr $PODS ip saddr != $CLUSTER ip saddr != @peers drop
 add rule ip $TABLE inbound jump services
@@ -77,6 +84,7 @@ std::string BaseRules(const std::string& bridge, const Cidr& pod_cidr, const Cid
   std::string text = absl::StrReplaceAll(kBase, {{"$TABLE", table},
                                                  {"$BRIDGE", bridge},
                                                  {"$PODS", ToString(pod_cidr.Network())},
+                                                 {"$GATEWAY", ToString(GatewayOf(pod_cidr))},
                                                  {"$CLUSTER", ToString(cluster_cidr.Network())}});
   for (const Protocol protocol : kProtocols) {
     absl::StrAppend(&text,

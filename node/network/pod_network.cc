@@ -187,8 +187,7 @@ absl::Status PodNetwork::SetRange(const Cidr& pod_cidr, const Cidr& cluster_cidr
 }
 
 absl::Status PodNetwork::ApplyRange(const Range& range) {
-  const netlink::Address gateway{bridge_,
-                                 Cidr{Ipv4{range.pods.First().value + 1}, range.pods.prefix}};
+  const netlink::Address gateway{bridge_, Cidr{GatewayOf(range.pods), range.pods.prefix}};
   {
     MutexLock lock(&socket_mutex_);
     ASSIGN_OR_RETURN(const auto addresses, netlink::ListAddresses(socket_));
@@ -216,6 +215,12 @@ absl::Status PodNetwork::ApplyRange(const Range& range) {
     range_ = range;
   }
   return ApplyServices();
+}
+
+std::optional<Cidr> PodNetwork::pod_range() const {
+  MutexLock lock(&mutex_);
+  if (!range_.has_value()) return std::nullopt;
+  return range_->pods;
 }
 
 bool PodNetwork::GiveUpSpares() {

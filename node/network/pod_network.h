@@ -62,6 +62,9 @@ class PodNetwork {
   // masqueraded). FailedPrecondition when pods hold addresses of another range.
   absl::Status SetRange(const Cidr& pod_cidr, const Cidr& cluster_cidr);
 
+  // The pods' range, whose first address is the bridge's; nothing: no range yet.
+  std::optional<Cidr> pod_range() const ABSL_LOCKS_EXCLUDED(mutex_);
+
   // The pod's address: the same one for the same uid, until Release. Durable when it returns.
   // Unavailable: no range yet. ResourceExhausted: every address is taken or rests.
   // FailedPrecondition: a host port is taken by another pod.

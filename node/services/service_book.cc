@@ -16,6 +16,7 @@ v1::ServiceRoute AddressOf(const v1::ServiceRoute& route) {
   address.set_namespace_(route.namespace_());
   address.set_name(route.name());
   address.set_cluster_ip(route.cluster_ip());
+  address.set_external_name(route.external_name());
   for (const v1::ServicePortRoute& port : route.ports()) {
     v1::ServicePortRoute* to = address.add_ports();
     to->set_name(port.name());
@@ -26,7 +27,7 @@ v1::ServiceRoute AddressOf(const v1::ServiceRoute& route) {
 }
 
 bool SameAddresses(const KnownServices& a, const KnownServices& b) {
-  if (a.all.size() != b.all.size()) return false;
+  if (a.service_cidr != b.service_cidr || a.all.size() != b.all.size()) return false;
   for (auto left = a.all.begin(), right = b.all.begin(); left != a.all.end(); ++left, ++right) {
     if (left->first != right->first) return false;
     if (left->second != right->second && AddressOf(*left->second).SerializeAsString() !=
@@ -39,9 +40,10 @@ bool SameAddresses(const KnownServices& a, const KnownServices& b) {
 
 }  // namespace
 
-void ServiceBook::Restore(const std::vector<v1::ServiceRoute>& addresses) {
+void ServiceBook::Restore(const v1::KnownServicesRecord& record) {
   auto table = std::make_shared<KnownServices>();
-  for (const v1::ServiceRoute& route : addresses) {
+  table->service_cidr = record.service_cidr();
+  for (const v1::ServiceRoute& route : record.services()) {
     table->all[KeyOf(route)] = std::make_shared<const v1::ServiceRoute>(route);
   }
   MutexLock lock(&mutex_);
@@ -52,6 +54,7 @@ bool ServiceBook::Apply(const v1::Routes& routes) {
   const std::shared_ptr<const KnownServices> before = table();
   auto after = std::make_shared<KnownServices>();
   if (!routes.complete()) *after = *before;
+  after->is_told = true;
   after->service_cidr = routes.service_cidr();
   for (const std::string& key : routes.gone()) after->all.erase(key);
   for (const v1::ServiceRoute& route : routes.services()) {
@@ -68,10 +71,12 @@ std::shared_ptr<const KnownServices> ServiceBook::table() const {
   return table_;
 }
 
-std::vector<v1::ServiceRoute> ServiceBook::Addresses() const {
-  std::vector<v1::ServiceRoute> addresses;
-  for (const auto& [key, route] : table()->all) addresses.push_back(AddressOf(*route));
-  return addresses;
+v1::KnownServicesRecord ServiceBook::Record() const {
+  const std::shared_ptr<const KnownServices> now = table();
+  v1::KnownServicesRecord record;
+  record.set_service_cidr(now->service_cidr);
+  for (const auto& [key, route] : now->all) *record.add_services() = AddressOf(*route);
+  return record;
 }
 
 std::vector<v1::ServiceRoute> ServiceBook::In(const std::string& name_space) const {

@@ -7,27 +7,31 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "cluster/v1/node_state.pb.h"
 #include "cluster/v1/routes.pb.h"
 
 namespace cluster::node {
 
 // One version of the table. Immutable.
 struct KnownServices {
-  std::string service_cidr;                                            // empty: not told yet
+  // By the controller, since the agent began. False: what the disk knew, addresses and ports with
+  // nothing behind them.
+  bool is_told = false;
+  std::string service_cidr;                                            // empty: nobody ever told
   std::map<std::string, std::shared_ptr<const v1::ServiceRoute>> all;  // by "namespace/name"
 };
 
 // Thread-safe.
 class ServiceBook {
  public:
-  // What the disk knew: addresses and ports, nothing behind them.
-  void Restore(const std::vector<v1::ServiceRoute>& addresses);
-  // True: an address or a port is another than before, or new, or gone; then Addresses is.
+  // What the disk knew.
+  void Restore(const v1::KnownServicesRecord& record);
+  // True: an address or a port is another than before, or new, or gone; then Record is.
   bool Apply(const v1::Routes& routes);
 
   std::shared_ptr<const KnownServices> table() const;
   // For Restore.
-  std::vector<v1::ServiceRoute> Addresses() const;
+  v1::KnownServicesRecord Record() const;
   // Those of one namespace by name: what a container may know of them.
   std::vector<v1::ServiceRoute> In(const std::string& name_space) const;
 

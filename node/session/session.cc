@@ -322,11 +322,8 @@ void Session::HandleAssignments(v1::Assignments assignments) {
 void Session::HandleRoutes(const v1::Routes& routes) {
   if (parts_.services->Apply(routes)) {
     v1::NodeStateChange change;
-    for (v1::ServiceRoute& address : parts_.services->Addresses()) {
-      *change.mutable_services()->add_services() = std::move(address);
-    }
     // Also when there are none any more.
-    change.mutable_services();
+    *change.mutable_services() = parts_.services->Record();
     // Before a pod starts that is to find them.
     const absl::Status kept = parts_.records->Commit(std::move(change));
     if (!kept.ok()) return Break(absl::StrCat("services cannot be kept: ", kept.message()));

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "tests/fuzz/records/dns_checks.h"
 #include "tests/fuzz/records/oci_checks.h"
 #include "tests/fuzz/records/record_checks.h"
 

@@ -70,6 +70,8 @@ class AgentTest : public testing::Test {
       return absl::OkStatus();
     };
     parts.set_peers = [](const std::vector<v1::Peer>&) { return absl::OkStatus(); };
+    parts.services = &services_;
+    parts.name_server = [] { return "10.64.0.1"; };
     parts.set_services = [this](const KnownServices& table) {
       MutexLock lock(&mutex_);
       kernel_services_ = table;
@@ -126,6 +128,7 @@ class AgentTest : public testing::Test {
   Mutex mutex_;
   std::string range_ ABSL_GUARDED_BY(mutex_);
   KnownServices kernel_services_ ABSL_GUARDED_BY(mutex_);
+  ServiceBook services_;
   std::unique_ptr<FakeRuntime> runtime_;
   std::unique_ptr<Agent> agent_;
   int streams_ = 0;

@@ -46,18 +46,24 @@ add set ip cluster_cbr0 peers { type ipv4_addr; }
 add set ip cluster_cbr0 served { type ipv4_addr; }
 add set ip cluster_cbr0 hairpins { type ipv4_addr . ipv4_addr; }
 add chain ip cluster_cbr0 guard { type filter hook prerouting priority -300; policy accept; }
+add chain ip cluster_cbr0 answers { type filter hook output priority -300; policy accept; }
 add chain ip cluster_cbr0 inbound { type nat hook prerouting priority -100; policy accept; }
 add chain ip cluster_cbr0 local { type nat hook output priority -100; policy accept; }
 add chain ip cluster_cbr0 outbound { type nat hook postrouting priority 100; policy accept; }
 add chain ip cluster_cbr0 ports
 add chain ip cluster_cbr0 services
 flush chain ip cluster_cbr0 guard
+flush chain ip cluster_cbr0 answers
 flush chain ip cluster_cbr0 inbound
 flush chain ip cluster_cbr0 local
 flush chain ip cluster_cbr0 outbound
 flush chain ip cluster_cbr0 ports
 add rule ip cluster_cbr0 guard iifname != "lo" ip daddr 127.0.0.0/8 drop
 add rule ip cluster_cbr0 guard iifname != "lo" ip saddr 127.0.0.0/8 drop
+add rule ip cluster_cbr0 guard iifname != { "lo", "cbr0" } ip daddr 10.64.0.1 meta l4proto { tcp, udp } th dport 53 drop
+add rule ip cluster_cbr0 guard ip daddr 10.64.0.1 meta l4proto { tcp, udp } th dport 53 notrack
+add rule ip cluster_cbr0 answers ip daddr 10.64.0.1 meta l4proto { tcp, udp } th dport 53 notrack
+add rule ip cluster_cbr0 answers ip saddr 10.64.0.1 meta l4proto { tcp, udp } th sport 53 notrack
 add rule ip cluster_cbr0 guard iifname { "lo", "cbr0" } accept
 add rule ip cluster_cbr0 guard ip daddr 10.64.0.0/22 ip saddr != 10.64.0.0/10 ip saddr != @peers drop
 add rule ip cluster_cbr0 inbound jump services

@@ -72,12 +72,18 @@ TEST(ServiceBookTest, GivesANamespaceItsOwnWithoutBackends) {
 
 TEST(ServiceBookTest, RemembersAddressesOverARestart) {
   ServiceBook book;
-  book.Apply(Message(true, {Route("a", "10.64.0.1")}));
+  v1::ServiceRoute alias = Route("b", "");
+  alias.set_external_name("example.org");
+  book.Apply(Message(true, {Route("a", "10.64.0.1"), alias}));
   ServiceBook next;
-  next.Restore(book.Addresses());
-  ASSERT_EQ(next.In("default").size(), 1u);
+  next.Restore(book.Record());
+  EXPECT_FALSE(next.table()->is_told);
+  EXPECT_EQ(next.table()->service_cidr, "10.60.0.0/16");
+  ASSERT_EQ(next.In("default").size(), 2u);
   EXPECT_EQ(next.In("default")[0].cluster_ip(), "10.60.0.7");
-  EXPECT_FALSE(next.Apply(Message(true, {Route("a", "10.64.0.9")})));
+  EXPECT_EQ(next.In("default")[1].external_name(), "example.org");
+  EXPECT_FALSE(next.Apply(Message(true, {Route("a", "10.64.0.9"), alias})));
+  EXPECT_TRUE(next.table()->is_told);
 }
 
 }  // namespace
