@@ -8,10 +8,12 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "nlohmann/json.hpp"
 #include "openssl/sha.h"
 
 #include "base/file.h"
+#include "tests/e2e/local_fixture.h"
 
 namespace cluster::e2e {
 namespace {
@@ -60,12 +62,13 @@ std::string Tar(const std::vector<ArchiveFile>& files) {
 }  // namespace
 
 void WriteDockerArchive(const std::string& path, const std::string& name,
-                        const std::vector<ArchiveFile>& files) {
+                        const std::vector<ArchiveFile>& files,
+                        const std::vector<std::string>& command) {
   const std::string layer = Tar(files);
   const nlohmann::json config = {
       {"architecture", "amd64"},
       {"os", "linux"},
-      {"config", {{"Env", {"PATH=/bin"}}, {"Cmd", {"sh"}}, {"WorkingDir", "/"}}},
+      {"config", {{"Env", {"PATH=/bin"}}, {"Cmd", command}, {"WorkingDir", "/"}}},
       {"rootfs", {{"type", "layers"}, {"diff_ids", {"sha256:" + Sha256(layer)}}}}};
   const std::string config_text = config.dump();
   const std::string config_name = Sha256(config_text) + ".json";
@@ -87,10 +90,27 @@ std::vector<ArchiveFile> BusyboxFiles() {
       {"bin/busybox", ReadFile("/bin/busybox").value(), 0755},
       {"etc/passwd", "root:x:0:0:root:/:/bin/sh\nweb:x:1000:1000:web:/:/bin/sh\n", 0644},
       {"etc/group", "root:x:0:\nweb:x:1000:\n", 0644}};
-  for (const char* applet : {"sh",   "cat",  "echo",     "sleep", "httpd", "wget", "ls",    "id",
-                             "env",  "kill", "hostname", "nc",    "ps",    "true", "false", "seq",
-                             "head", "date", "test",     "tar",   "touch", "ln",   "mkdir"}) {
+  for (const char* applet :
+       {"sh",   "cat",  "echo",     "sleep", "httpd", "wget", "ls",    "id",
+        "env",  "kill", "hostname", "nc",    "ps",    "true", "false", "seq",
+        "head", "date", "test",     "tar",   "touch", "ln",   "mkdir", "nslookup"}) {
     files.push_back({absl::StrCat("bin/", applet), "busybox", 0777, Type::kSymlink});
+  }
+  return files;
+}
+
+std::vector<ArchiveFile> ProgramFiles(const std::string& program, const std::string& name) {
+  std::vector<ArchiveFile> files = {{"bin", "", 0755, ArchiveFile::Type::kDirectory},
+                                    {"tmp", "", 01777, ArchiveFile::Type::kDirectory},
+                                    {"bin/" + name, ReadFile(program).value(), 0755}};
+  const Outcome linked = RunProgram({"/usr/bin/ldd", program});
+  // "libm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x...)", "/lib64/ld-linux-x86-64.so.2 (0x...)"
+  for (const absl::string_view line : absl::StrSplit(linked.out, '\n')) {
+    const std::vector<std::string> words =
+        absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
+    for (const std::string& word : words) {
+      if (word[0] == '/') files.push_back({word.substr(1), ReadFile(word).value(), 0755});
+    }
   }
   return files;
 }

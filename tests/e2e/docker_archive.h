@@ -13,11 +13,15 @@ struct ArchiveFile {
   enum class Type { kFile, kDirectory, kSymlink } type = Type::kFile;
 };
 
-// Writes the archive; the image runs as root in "/", with PATH=/bin.
+// Writes the archive; the image runs `command` as root in "/", with PATH=/bin.
 void WriteDockerArchive(const std::string& path, const std::string& name,
-                        const std::vector<ArchiveFile>& files);
+                        const std::vector<ArchiveFile>& files,
+                        const std::vector<std::string>& command = {"sh"});
 
 // busybox with its applets as links, /etc/passwd and /tmp.
 std::vector<ArchiveFile> BusyboxFiles();
+
+// A program of this machine as bin/NAME, with the libraries that it is linked to.
+std::vector<ArchiveFile> ProgramFiles(const std::string& program, const std::string& name);
 
 }  // namespace cluster::e2e
