@@ -1,11 +1,16 @@
 // Services: one address for whichever pods are ready, from every node, and none lost on the way.
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
+#include "base/file.h"
+#include "tests/e2e/docker_archive.h"
 #include "tests/e2e/domain.h"
 #include "tests/e2e/local_fixture.h"
 #include "tests/e2e/main.h"
@@ -17,11 +22,8 @@ namespace {
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
-// Says its pod's name. Asked to end, it lets nobody in any more, at once, answers who is in, and
-// goes: what a web server does that ends gracefully.
-constexpr char kServer[] =
-    "mkdir -p /www; hostname > /www/index.html; httpd -f -p 8080 -h /www & server=$!; "
-    "trap 'kill $server; sleep 1; exit 0' TERM; wait";
+// Says its pod's name, and ends gracefully (page_server.cc).
+constexpr char kServer[] = "exec page_server";
 
 constexpr char kReadiness[] =
     "          readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}\n";
@@ -34,9 +36,30 @@ spec:
   ports: [{port: 80, targetPort: 8080}]
 )";
 
+// As web:1 and web:2; once.
+void LoadWeb() {
+  static bool loaded = false;
+  if (loaded) return;
+  const auto program =
+      std::filesystem::read_symlink("/proc/self/exe").parent_path() / "page_server";
+  for (const char* tag : {"1", "2"}) {
+    std::vector<ArchiveFile> files = BusyboxFiles();
+    files.push_back({"bin/page_server", ReadFile(program.string()).value(), 0755});
+    files.push_back({"etc/version", tag, 0644});
+    const std::string path = absl::StrCat("/tmp/cluster-e2e-", getpid(), "-web.tar");
+    WriteDockerArchive(path, absl::StrCat("web:", tag), files);
+    CtlOut({"image", "load", path});
+    std::filesystem::remove(path);
+  }
+  loaded = true;
+}
+
 class ServicesE2e : public testing::Test {
  protected:
-  void SetUp() override { LoadBusybox(); }
+  void SetUp() override {
+    LoadBusybox();
+    LoadWeb();
+  }
   void TearDown() override {
     CtlOut({"delete", "deployments,pods,services", "--all", "--timeout", "60s"});
   }
@@ -48,7 +71,9 @@ class ServicesE2e : public testing::Test {
     return Apply(
         absl::StrReplaceAll(web.Yaml(), {{"      terminationGracePeriodSeconds: 1\n", ""}}));
   }
-  static DeploymentText Web() { return {.name = "web", .script = kServer, .mounts = kReadiness}; }
+  static DeploymentText Web() {
+    return {.name = "web", .image = "web:1", .script = kServer, .mounts = kReadiness};
+  }
   static std::string Fetch(const std::string& pod, const std::string& url) {
     return Ctl({"exec", pod, "--", "wget", "-qO-", url}).out;
   }
@@ -130,7 +155,6 @@ TEST_F(ServicesE2e, Behaviour61_ANodePortLeadsThereFromEveryNode) {
 TEST_F(ServicesE2e, Behaviour86_TenRollingUpdatesLoseNoRequest) {
   Apply(kService);
   DeploymentText web = Web();
-  // A listener of busybox holds nine that wait.
   web.replicas = 6;
   ApplyWeb(web);
   ASSERT_TRUE(WaitReady("web", 6));
@@ -139,7 +163,7 @@ TEST_F(ServicesE2e, Behaviour86_TenRollingUpdatesLoseNoRequest) {
   Requests requests(PidOf(PodNamed("client")), AddressOf("web"), 80, 1000);
   requests.Await(500);
   for (int update = 0; update < 10; ++update) {
-    web.image = web.image == "busybox:1" ? "busybox:2" : "busybox:1";
+    web.image = web.image == "web:1" ? "web:2" : "web:1";
     ApplyWeb(web);
     CtlOut({"rollout", "status", "deploy/web", "--timeout", "90s"});
     const RequestTally tally = requests.tally();
