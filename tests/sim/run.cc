@@ -8,7 +8,6 @@
 #include "absl/strings/str_format.h"
 
 #include "tests/sim/actions.h"
-#include "tests/sim/checkers/all.h"
 
 namespace cluster::sim {
 namespace {
@@ -23,8 +22,9 @@ std::string Clock(Nanos at) {
 
 }  // namespace
 
-Outcome RunPlan(const Plan& plan, const std::string& directory, bool trace) {
-  World world(plan.seed, plan.climate, directory, AllCheckers);
+Outcome RunPlan(const Plan& plan, const std::string& directory, bool trace,
+                const MakeCheckers& checkers) {
+  World world(plan.seed, plan.climate, directory, checkers);
   world.set_trace(trace);
   Actions actions(&world);
   for (const Action& action : plan.actions) {
@@ -43,11 +43,12 @@ Outcome RunPlan(const Plan& plan, const std::string& directory, bool trace) {
           world.network()->delivered(), world.violation()};
 }
 
-Plan Shrink(const Plan& plan, const Violation& violation, const std::string& directory, int runs) {
+Plan Shrink(const Plan& plan, const Violation& violation, const std::string& directory, int runs,
+            const MakeCheckers& checkers) {
   Plan best = plan;
   const auto fails = [&](const Plan& candidate) {
     --runs;
-    const auto found = RunPlan(candidate, directory).violation;
+    const auto found = RunPlan(candidate, directory, false, checkers).violation;
     return found.has_value() && found->checker == violation.checker;
   };
   // Nothing after the violation matters.

@@ -1,9 +1,11 @@
 // Runs seeds, and makes the history of one that fails as short as it can.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
+#include "tests/sim/checkers/all.h"
 #include "tests/sim/plan.h"
 
 namespace cluster::sim {
@@ -16,11 +18,15 @@ struct Outcome {
   std::optional<Violation> violation;
 };
 
+using MakeCheckers = std::function<Checkers(World*)>;
+
 // `directory` is the run's own while it runs.
-Outcome RunPlan(const Plan& plan, const std::string& directory, bool trace = false);
+Outcome RunPlan(const Plan& plan, const std::string& directory, bool trace = false,
+                const MakeCheckers& checkers = AllCheckers);
 
 // A shorter plan that fails in the same checker, found in at most `runs` runs.
-Plan Shrink(const Plan& plan, const Violation& violation, const std::string& directory, int runs);
+Plan Shrink(const Plan& plan, const Violation& violation, const std::string& directory, int runs,
+            const MakeCheckers& checkers = AllCheckers);
 
 // For people: what the cluster is like, and its history.
 std::string Describe(const Plan& plan);

@@ -15,12 +15,12 @@ namespace {
 
 std::string Directory() { return absl::StrCat(testing::TempDir(), "/cluster-sim-", getpid()); }
 
-struct Outcome {
+struct DeploymentRun {
   uint64_t hash = 0;
   int ready = 0;
 };
 
-Outcome RunDeployment(uint64_t seed) {
+DeploymentRun RunDeployment(uint64_t seed) {
   Climate climate;
   climate.nodes = 3;
   climate.latency = kMillisecond;
@@ -30,7 +30,7 @@ Outcome RunDeployment(uint64_t seed) {
   world.RunTo(5 * kSecond);
   users.Apply(DeploymentOf("web", 4, "1", "0", {}));
   world.RunTo(2 * kMinute);
-  Outcome outcome;
+  DeploymentRun outcome;
   outcome.hash = world.hash();
   const EntryPtr web = world.truth().view().Find("deployments/default/web");
   if (web != nullptr) outcome.ready = web->object.deployment().status().ready_replicas();
@@ -41,7 +41,7 @@ Outcome RunDeployment(uint64_t seed) {
 TEST(SimWorld, ADeploymentComesToRun) { EXPECT_EQ(RunDeployment(1).ready, 4); }
 
 TEST(SimWorld, OneSeedIsOneHistory) {
-  const Outcome first = RunDeployment(7);
+  const DeploymentRun first = RunDeployment(7);
   EXPECT_EQ(first.hash, RunDeployment(7).hash);
   EXPECT_NE(first.hash, RunDeployment(8).hash);
 }

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "proto/schema/scalars.h"
 #include "tests/sim/checkers/all.h"
 #include "tests/sim/checkers/questions.h"
 #include "tests/sim/world.h"
@@ -41,13 +42,16 @@ class RoomChecker : public Checker {
       if (IsOver(entry->object.pod())) continue;
       ++pods;
       for (const v1::Container& container : entry->object.pod().spec().containers()) {
-        requested += Cpu(container.resources().requests());
+        requested += Milli(container.resources().requests(), "cpu");
       }
     }
     const auto& has = node->object.node().status().allocatable();
-    if (requested > Cpu(has)) {
-      Fail(absl::StrCat(name, " has ", Cpu(has), " thousandths of a cpu, and its pods request ",
-                        requested));
+    if (requested > Milli(has, "cpu")) {
+      Fail(absl::StrCat(name, " has ", Milli(has, "cpu"),
+                        " thousandths of a cpu, and its pods request ", requested));
+    }
+    if (pods * 1000 > Milli(has, "pods")) {
+      Fail(absl::StrCat(name, " has ", pods, " pods, and room for ", has.at("pods")));
     }
   }
 
@@ -68,13 +72,9 @@ class RoomChecker : public Checker {
   }
 
   template <typename Amounts>
-  static int64_t Cpu(const Amounts& amounts) {
-    const auto found = amounts.find("cpu");
-    if (found == amounts.end()) return 0;
-    // "4", "1500m"
-    const std::string& text = found->second;
-    const bool milli = !text.empty() && text.back() == 'm';
-    return milli ? std::stoll(text.substr(0, text.size() - 1)) : 1000 * std::stoll(text);
+  static int64_t Milli(const Amounts& amounts, const char* resource) {
+    const auto found = amounts.find(resource);
+    return found == amounts.end() ? 0 : QuantityMilli(found->second).value();
   }
 
   void CheckRanges(const v1::Node& node) {
