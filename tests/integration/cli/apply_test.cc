@@ -37,7 +37,7 @@ TEST_F(ApplyTest, SaysWhatBecameOfEachObject) {
   EXPECT_EQ(outcome.err, "");
 }
 
-TEST_F(ApplyTest, DryRunChangesNothing) {
+TEST_F(ApplyTest, Behaviour76_DryRunChangesNothing) {
   const Outcome outcome = Run({"apply", "-f", "-", "--dry-run=server"}, kWeb);
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(outcome.out, "deployment/web created (server dry run)\n");

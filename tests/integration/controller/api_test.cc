@@ -91,7 +91,7 @@ TEST_P(Api, ApplyWithTheSameWriteIdIsAppliedOnce) {
   EXPECT_EQ(cluster_.List("ConfigMap").size(), 1u);
 }
 
-TEST_P(Api, DryRunWritesNothing) {
+TEST_P(Api, Behaviour76_DryRunChecksAndWritesNothing) {
   grpc::ClientContext context;
   v1::ApplyRequest request;
   *request.add_objects() = MakeConfigMap("a", "k", "1");
@@ -100,6 +100,10 @@ TEST_P(Api, DryRunWritesNothing) {
   ASSERT_TRUE(cluster_.api()->Apply(&context, request, &response).ok());
   EXPECT_EQ(response.results(0).outcome(), v1::APPLY_OUTCOME_CREATED);
   EXPECT_TRUE(cluster_.List("ConfigMap").empty());
+  grpc::ClientContext again;
+  MutableMeta(request.mutable_objects(0))->set_name("No Name");
+  const grpc::Status refused = cluster_.api()->Apply(&again, request, &response);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << refused.error_message();
 }
 
 TEST_P(Api, ApplyWithoutReplicasKeepsWhatScaleHasSet) {

@@ -59,7 +59,7 @@ TEST(Watching, Behaviour79_ResumesWithoutAGapWhileManyWrite) {
   for (std::thread& writer : writers) writer.join();
 }
 
-TEST(Watching, TwoWatchersSeeTheSameOrder) {
+TEST(Watching, Behaviour79_TwoWatchersSeeTheSameOrder) {
   TestCluster cluster;
   grpc::ClientContext first_context;
   grpc::ClientContext second_context;
@@ -80,7 +80,7 @@ TEST(Watching, TwoWatchersSeeTheSameOrder) {
   second_context.TryCancel();
 }
 
-TEST(Watching, AnObjectThatLeavesTheSelectorIsDeletedForTheWatcher) {
+TEST(Watching, Behaviour79_AnObjectThatLeavesTheSelectorIsDeletedForTheWatcher) {
   TestCluster cluster;
   v1::Object object = MakeConfigMap("a", "k", "v");
   (*MutableMeta(&object)->mutable_labels())["tier"] = "web";

@@ -52,11 +52,16 @@ TEST_P(Workload, Behaviour1_APodIsAddedModifiedAndDeletedForAWatcher) {
   request.set_kind("Pod");
   request.set_from_revision(1);
   const auto stream = cluster_.api()->Watch(&context, request);
-  ASSERT_TRUE(cluster_.Apply({MakePod("one")}).ok());
+  v1::Object pod = MakePod("one");
+  (*MutableMeta(&pod)->mutable_labels())["time"] = "now";
+  ASSERT_TRUE(cluster_.Apply({pod}).ok());
   ASSERT_TRUE(cluster_.WaitFor("Pod", [](const auto& objects) {
     const auto found = objects.find("pods/default/one");
     return found != objects.end() && IsReady(found->second.pod());
   }));
+  ASSERT_EQ(cluster_.List("Pod", "time=now").size(), 1u);
+  EXPECT_EQ(Meta(cluster_.List("Pod", "time=now")[0]).name(), "one");
+  EXPECT_TRUE(cluster_.List("Pod", "time=then").empty());
   ASSERT_TRUE(cluster_.Delete("Pod", "one").ok());
   std::vector<std::string> story;
   v1::WatchEvent event;
@@ -73,6 +78,7 @@ TEST_P(Workload, Behaviour1_APodIsAddedModifiedAndDeletedForAWatcher) {
   }
   context.TryCancel();
   EXPECT_EQ(story, (std::vector<std::string>{"added", "ending", "deleted"}));
+  EXPECT_TRUE(cluster_.List("Pod", "time=now").empty());
 }
 
 TEST_P(Workload, Behaviour32_ADeletedPodIsReplaced) {
@@ -85,6 +91,36 @@ TEST_P(Workload, Behaviour32_ADeletedPodIsReplaced) {
       "Pod", [&](const auto& objects) { return !objects.contains("pods/default/" + victim); }));
   EXPECT_TRUE(cluster_.WaitForReady("web", 2));
 }
+
+// Pods of a rollout to app:2, as a watch tells of them.
+class SeenRollout {
+ public:
+  void See(const v1::WatchEvent& event) {
+    const std::string key = Key(event.object());
+    if (event.type() == v1::WATCH_EVENT_TYPE_DELETED) {
+      pods_.erase(key);
+    } else {
+      pods_[key] = event.object();
+    }
+    alive_ = available_ = fresh_ = 0;
+    for (const auto& [name, pod] : pods_) {
+      if (Meta(pod).has_deletion_timestamp()) continue;
+      ++alive_;
+      if (!IsReady(pod.pod())) continue;
+      ++available_;
+      if (pod.pod().spec().containers(0).image() == "app:2") ++fresh_;
+    }
+  }
+  int alive() const { return alive_; }
+  int available() const { return available_; }
+  int fresh() const { return fresh_; }
+
+ private:
+  std::map<std::string, v1::Object> pods_;
+  int alive_ = 0;
+  int available_ = 0;
+  int fresh_ = 0;
+};
 
 // Behaviour33: never fewer available than replicas - maxUnavailable, never more than replicas +
 // maxSurge; seen by a watch over the whole rollout.
@@ -100,34 +136,18 @@ TEST_P(Workload, Behaviour33_ARollingUpdateKeepsItsBounds) {
   request.set_kind("Pod");
   const auto stream = cluster_.api()->Watch(&context, request);
   ASSERT_TRUE(cluster_.Apply({deployment("app:2")}).ok());
-  std::map<std::string, v1::Object> pods;
+  SeenRollout seen;
   v1::WatchEvent event;
   bool complete = false;
-  int fresh = 0;
-  while (fresh < 4 && stream->Read(&event)) {
-    const std::string key = Key(event.object());
-    if (event.type() == v1::WATCH_EVENT_TYPE_DELETED) {
-      pods.erase(key);
-    } else {
-      pods[key] = event.object();
-    }
+  while (seen.fresh() < 4 && stream->Read(&event)) {
+    seen.See(event);
     complete |= event.revision() > 0;
-    int alive = 0;
-    int available = 0;
-    fresh = 0;
-    for (const auto& [name, pod] : pods) {
-      if (Meta(pod).has_deletion_timestamp()) continue;
-      ++alive;
-      if (!IsReady(pod.pod())) continue;
-      ++available;
-      if (pod.pod().spec().containers(0).image() == "app:2") ++fresh;
-    }
     if (!complete) continue;
-    EXPECT_LE(alive, 5);
-    EXPECT_GE(available, 3);
+    EXPECT_LE(seen.alive(), 5);
+    EXPECT_GE(seen.available(), 3);
   }
   context.TryCancel();
-  EXPECT_EQ(fresh, 4);
+  EXPECT_EQ(seen.fresh(), 4);
   EXPECT_TRUE(cluster_.WaitForReady("web", 4));
 }
 
@@ -257,6 +277,50 @@ TEST(WorkloadOverRestarts, Law3_LevelTriggered) {
     ASSERT_TRUE(node->Attach().ok());
     EXPECT_TRUE(cluster.WaitForReady("web", 2 + round)) << round;
   }
+}
+
+// The watch goes on where it was, so it sees every revision; the controller is another after a few.
+TEST(WorkloadOverRestarts, Behaviour83_ARolloutGoesOnOverRestartsWithinItsBounds) {
+  TestCluster cluster(Backend::kSqlite);
+  std::vector<std::unique_ptr<FakeNode>> nodes;
+  for (const char* name : {"node1", "node2", "node3"}) {
+    nodes.push_back(cluster.MakeNode(name));
+    ASSERT_TRUE(nodes.back()->Attach().ok());
+  }
+  const auto deployment = [](const std::string& image) {
+    return DeploymentBuilder("web").Replicas(4).Rolling("1", "1").Image(image).Build();
+  };
+  ASSERT_TRUE(cluster.Apply({deployment("app:1")}).ok());
+  ASSERT_TRUE(cluster.WaitForReady("web", 4));
+  SeenRollout seen;
+  int64_t from = 1;
+  int restarts = 0;
+  bool was_full = false;  // before the rollout there are fewer
+  ASSERT_TRUE(cluster.Apply({deployment("app:2")}).ok());
+  while (seen.fresh() < 4) {
+    grpc::ClientContext context;
+    v1::WatchRequest request;
+    request.set_kind("Pod");
+    request.set_from_revision(from);
+    const auto stream = cluster.api()->Watch(&context, request);
+    v1::WatchEvent event;
+    for (int i = 0; i < 5 && seen.fresh() < 4 && stream->Read(&event); ++i) {
+      seen.See(event);
+      from = event.revision();
+      was_full |= seen.available() == 4;
+      EXPECT_LE(seen.alive(), 5) << "revision " << from;
+      if (was_full) {
+        EXPECT_GE(seen.available(), 3) << "revision " << from;
+      }
+    }
+    context.TryCancel();
+    if (seen.fresh() == 4) break;
+    cluster.Restart();
+    ++restarts;
+    for (const auto& node : nodes) ASSERT_TRUE(node->Attach().ok());
+  }
+  EXPECT_GE(restarts, 3);
+  EXPECT_TRUE(cluster.WaitForReady("web", 4));
 }
 
 // Law 9: nothing is over-committed, in no revision that a watch can see.

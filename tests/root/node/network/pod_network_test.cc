@@ -150,6 +150,31 @@ TEST_F(PodNetworkTest, Row28_APortOf127IsForTheNodeAlone) {
       << "the control: the way is there";
 }
 
+// The name server's port on the bridge.
+TEST_F(PodNetworkTest, Row28_NamesAreForPodsAloneAndAnsweredByNoneOfThem) {
+  Wire wire;
+  wire.Join(one_.netns(), 1);
+  const UniqueFd stranger = netlink::CreateNetns().value();
+  wire.Join(stranger.get(), 9);
+  netlink::Socket there = netlink::Socket::OpenInNetns(stranger.get()).value();
+  ASSERT_EQ(there.Execute(netlink::AddRoute({.destination = kOne, .gateway = Wire::AddressOf(1)})),
+            absl::OkStatus());
+  // It has that port of the node.
+  const Machine::Pod pod = one_.AddPod("a", {{Protocol::kTcp, {}, 53, 53}});
+  const Machine::Pod other = one_.AddPod("b");
+  const UniqueFd at_pod = ListenIn(pod.netns.get(), 53);
+  const UniqueFd at_node = ListenIn(one_.netns(), 53);
+  const Ipv4 bridge = GatewayOf(kOne);
+  EXPECT_EQ(Visit(other.netns.get(), at_node, bridge, 53).value(), other.address.ip);
+  EXPECT_TRUE(Visit(pod.netns.get(), at_node, bridge, 53).ok());
+  EXPECT_TRUE(Visit(one_.netns(), at_node, bridge, 53).ok()) << "who is in the node's network";
+  EXPECT_TRUE(Visit(stranger.get(), at_pod, Wire::AddressOf(1), 53).ok()) << "its port";
+  EXPECT_FALSE(Visit(stranger.get(), at_pod, bridge, 53, absl::Milliseconds(300)).ok());
+  one_.DropGuard();
+  EXPECT_TRUE(Visit(stranger.get(), at_pod, bridge, 53).ok())
+      << "the control: the way is there, and leads to the pod";
+}
+
 TEST_F(PodNetworkTest, HostPortIsReachedFromEverywhereAndGoneAfterRelease) {
   Wire wire;
   wire.Join(one_.netns(), 1);

@@ -1,6 +1,7 @@
 // Limits of containers as the runtime sets them, on whatever hierarchies this machine has: they
 // bite, they change under a running container, and devices stay behind their list.
 #include <linux/capability.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 namespace cluster::node {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -121,6 +123,46 @@ TEST_F(ResourcesTest, ALimitHasAsMuchBurstAndNoSwap) {
   const bool v1 = world_.agent().cgroups->layout().V1Of("memory") != nullptr;
   if (swap != "absent") {
     EXPECT_EQ(swap, v1 ? "67108864" : "0");
+  }
+}
+
+// A class has no group of its own (node/cgroup/tree.h); it shows in what each pod's may have.
+TEST_F(ResourcesTest, Behaviour54_TheGroupsAgreeWithTheClass) {
+  const auto start = [this](const std::string& uid, Qos qos, const Resources& resources) {
+    SandboxSpec sandbox = world_.Sandbox(uid);
+    sandbox.qos = qos;
+    sandbox.resources = resources;
+    world_.Prepare(sandbox);
+    ContainerSpec spec = Sleeper(uid);
+    spec.resources = resources;
+    world_.Start(spec);
+  };
+  Resources whole;
+  whole.cpu_request_milli = whole.cpu_limit_milli = 500;
+  whole.memory_request = whole.memory_limit = 64 << 20;
+  start("guaranteed", Qos::kGuaranteed, whole);
+  Resources some;
+  some.cpu_request_milli = 250;
+  some.memory_request = 32 << 20;
+  start("burstable", Qos::kBurstable, some);
+  start("besteffort", Qos::kBestEffort, {});
+  const auto share = [this](const std::string& uid, const std::string& leaf) {
+    int number = 0;
+    EXPECT_TRUE(absl::SimpleAtoi(Control(uid, leaf, "cpu", "cpu.shares", "cpu.weight"), &number));
+    return number;
+  };
+  // A pod that starts weighs a core, which is taken back beside.
+  for (int i = 0; i < 30'000 && share("besteffort", "") > 2; ++i) poll(nullptr, 0, 1);
+  for (const char* leaf : {"", "main-0"}) {
+    EXPECT_GT(share("guaranteed", leaf), share("burstable", leaf)) << leaf;
+    EXPECT_GT(share("burstable", leaf), share("besteffort", leaf)) << leaf;
+    EXPECT_LE(share("besteffort", leaf), 2) << leaf << ": the least there is";
+    EXPECT_EQ(Quota("guaranteed", leaf), "50000") << leaf;
+    EXPECT_EQ(MemoryLimit("guaranteed", leaf), "67108864") << leaf;
+    for (const char* uid : {"burstable", "besteffort"}) {
+      EXPECT_THAT(Quota(uid, leaf), AnyOf("-1", "max")) << uid << leaf;
+      EXPECT_THAT(MemoryLimit(uid, leaf), AnyOf("9223372036854771712", "max")) << uid << leaf;
+    }
   }
 }
 

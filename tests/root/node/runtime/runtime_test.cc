@@ -258,7 +258,10 @@ TEST_F(RuntimeTest, Behaviour84_AThousandPodsMadeAndRemovedLeaveNothing) {
     several.emplace_back([this, &next] {
       for (int round = next++; round < 1000; round = next++) {
         const std::string uid = absl::StrCat("pod-", round);
-        world_.Prepare(uid);
+        SandboxSpec sandbox = world_.Sandbox(uid);
+        // Each has a port of the node, and so an element of the rules.
+        sandbox.host_ports = {{"", static_cast<uint16_t>(20000 + round), 80, "tcp"}};
+        world_.Prepare(sandbox);
         world_.StartIn(uid, {"sleep", "1000"});
         EXPECT_TRUE(world_.runtime().Remove(uid).ok()) << uid;
       }

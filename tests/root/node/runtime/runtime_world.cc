@@ -11,9 +11,11 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 #include "base/file.h"
 #include "base/status.h"
+#include "node/network/firewall.h"
 
 namespace cluster::node {
 
@@ -103,6 +105,7 @@ std::string Describe(const Census& census) {
   add("file", census.files);
   add("lease", census.leases);
   add("process", census.processes);
+  add("rule", census.rules);
   return text;
 }
 
@@ -308,6 +311,10 @@ Census RuntimeWorld::TakeCensus() {
       census.processes.insert(process.path().filename());
     }
   }
+  const auto firewall = Firewall::Open();
+  const auto rules = firewall.ok() ? (*firewall)->Query("list ruleset") : firewall.status();
+  EXPECT_TRUE(rules.ok()) << rules.status();
+  if (rules.ok()) census.rules = absl::StrSplit(*rules, '\n', absl::SkipWhitespace());
   return census;
 }
 

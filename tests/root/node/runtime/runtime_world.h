@@ -43,6 +43,7 @@ struct Census {
   std::set<std::string> files;      // below state/pods and run/pods
   std::set<std::string> leases;     // in the journal, while an agent of ours holds it
   std::set<std::string> processes;  // cluster-init of this world
+  std::set<std::string> rules;      // lines of nftables' rules and elements, of this namespace
   friend bool operator==(const Census&, const Census&) = default;
 };
 std::string Describe(const Census& census);

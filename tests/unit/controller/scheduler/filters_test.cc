@@ -22,6 +22,7 @@ std::string Why(const Node& node, Pod pod, const std::vector<Pod>& there = {}) {
   std::string why;
   for (const Rejection& rejection : Rejections(needs, usage.nodes()[0])) {
     why += (why.empty() ? "" : "; ") + rejection.Text();
+    EXPECT_NE(rejection.remedy, "") << "which change would let it fit, of: " << rejection.reason;
   }
   EXPECT_EQ(why.empty(), Fits(needs, usage.nodes()[0]));
   return why;

@@ -108,6 +108,23 @@ TEST(Reconnect, TheBoundDoublesUpToTheCap) {
   EXPECT_EQ(reconnect.Bound(), absl::Milliseconds(100));
 }
 
+// A thousand nodes that lost their controller at one time come back at a thousand.
+TEST(Reconnect, WaitsAreSpreadOverTheWholeBound) {
+  std::minstd_rand random(1);
+  std::vector<int> tenths(10);
+  for (int node = 0; node < 1000; ++node) {
+    Reconnect reconnect;
+    for (int i = 0; i < 6; ++i) reconnect.Next(random);
+    const absl::Duration bound = reconnect.Bound();
+    const absl::Duration wait = reconnect.Next(random);
+    ++tenths[static_cast<size_t>(std::min<int64_t>(9, wait * 10 / bound))];
+  }
+  for (const int count : tenths) {
+    EXPECT_GT(count, 60);
+    EXPECT_LT(count, 150);
+  }
+}
+
 TEST(Reconnect, TheCapGrowsWithTheCluster) {
   Reconnect reconnect;
   std::minstd_rand random(1);
