@@ -279,7 +279,8 @@ TEST(WorkloadOverRestarts, Law3_LevelTriggered) {
   }
 }
 
-// The watch goes on where it was, so it sees every revision; the controller is another after a few.
+// The watch goes on where it was, so it sees every revision, the last one again, of which there may
+// be more; the controller is another after a few.
 TEST(WorkloadOverRestarts, Behaviour83_ARolloutGoesOnOverRestartsWithinItsBounds) {
   TestCluster cluster(Backend::kSqlite);
   std::vector<std::unique_ptr<FakeNode>> nodes;
@@ -288,7 +289,10 @@ TEST(WorkloadOverRestarts, Behaviour83_ARolloutGoesOnOverRestartsWithinItsBounds
     ASSERT_TRUE(nodes.back()->Attach().ok());
   }
   const auto deployment = [](const std::string& image) {
-    return DeploymentBuilder("web").Replicas(4).Rolling("1", "1").Image(image).Build();
+    v1::Object web = DeploymentBuilder("web").Replicas(4).Rolling("1", "1").Image(image).Build();
+    // So that it is under way for a while.
+    web.mutable_deployment()->mutable_spec()->set_min_ready_seconds(1);
+    return web;
   };
   ASSERT_TRUE(cluster.Apply({deployment("app:1")}).ok());
   ASSERT_TRUE(cluster.WaitForReady("web", 4));
@@ -299,14 +303,18 @@ TEST(WorkloadOverRestarts, Behaviour83_ARolloutGoesOnOverRestartsWithinItsBounds
   ASSERT_TRUE(cluster.Apply({deployment("app:2")}).ok());
   while (seen.fresh() < 4) {
     grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
     v1::WatchRequest request;
     request.set_kind("Pod");
     request.set_from_revision(from);
     const auto stream = cluster.api()->Watch(&context, request);
     v1::WatchEvent event;
-    for (int i = 0; i < 5 && seen.fresh() < 4 && stream->Read(&event); ++i) {
+    // Of a new revision, too, however many there were of the last one.
+    const int64_t before = from + 1;
+    for (int i = 0; (i < 5 || event.revision() <= before) && seen.fresh() < 4; ++i) {
+      ASSERT_TRUE(stream->Read(&event)) << seen.fresh() << " are new after revision " << from;
       seen.See(event);
-      from = event.revision();
+      from = event.revision() - 1;
       was_full |= seen.available() == 4;
       EXPECT_LE(seen.alive(), 5) << "revision " << from;
       if (was_full) {
