@@ -2,7 +2,6 @@
 // redis that is written to and others that are read from, which find each other by their names.
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "absl/strings/match.h"
@@ -11,6 +10,7 @@
 #include "gtest/gtest.h"
 
 #include "base/file.h"
+#include "tests/domain/shared_manifests.h"
 #include "tests/e2e/docker_archive.h"
 #include "tests/e2e/domain.h"
 #include "tests/e2e/local_fixture.h"
@@ -94,10 +94,9 @@ class GuestbookE2e : public testing::Test {
 };
 
 TEST_F(GuestbookE2e, Behaviour78_DeploysFromUnchangedManifestsAndStoresAnEntry) {
-  const char* top = std::getenv("CLUSTER_SOURCE_DIR");
-  const auto folder = std::filesystem::path(top == nullptr ? "." : top) / "../shared/manifests";
-  if (!std::filesystem::exists(folder)) {
-    GTEST_SKIP() << "no collection of manifests in ../shared/manifests";
+  const auto folder = domain::SharedManifests();
+  if (folder.empty()) {
+    GTEST_SKIP() << domain::kNoSharedManifests;
   }
   LoadBusybox();
   LoadImages();

@@ -1,6 +1,5 @@
 // Services over the whole API: what they get, keep and give back.
 #include <atomic>
-#include <cstdlib>
 #include <filesystem>
 #include <set>
 #include <thread>
@@ -12,6 +11,7 @@
 #include "base/file.h"
 #include "proto/schema/kinds.h"
 #include "proto/schema/reader.h"
+#include "tests/domain/shared_manifests.h"
 #include "tests/integration/controller/support/test_cluster.h"
 
 namespace cluster::controller {
@@ -209,10 +209,9 @@ TEST_P(Services, GoWithTheirNamespace) {
 }
 
 TEST_P(Services, SharedManifestsApplyUnchanged) {
-  const char* top = std::getenv("CLUSTER_SOURCE_DIR");
-  const auto folder = std::filesystem::path(top == nullptr ? "." : top) / "../shared/manifests";
-  if (!std::filesystem::is_directory(folder)) {
-    GTEST_SKIP() << "no collection of manifests in ../shared/manifests";
+  const auto folder = domain::SharedManifests();
+  if (folder.empty()) {
+    GTEST_SKIP() << domain::kNoSharedManifests;
   }
   std::vector<v1::Object> services;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {

@@ -1,7 +1,8 @@
 // Real manifests of public projects, where they lie beside the tree: each is read, or refused only
 // for what is not supported yet.
+#include "tests/domain/shared_manifests.h"
+
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 
 #include "absl/strings/match.h"
@@ -15,10 +16,9 @@ namespace cluster {
 namespace {
 
 std::vector<std::filesystem::path> Manifests() {
-  const char* top = std::getenv("CLUSTER_SOURCE_DIR");
-  const auto folder = std::filesystem::path(top == nullptr ? "." : top) / "../shared/manifests";
+  const auto folder = domain::SharedManifests();
   std::vector<std::filesystem::path> files;
-  if (!std::filesystem::is_directory(folder)) return files;
+  if (folder.empty()) return files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() == ".yaml") files.push_back(entry.path());
   }
@@ -28,7 +28,7 @@ std::vector<std::filesystem::path> Manifests() {
 
 TEST(SharedManifests, AreReadOrRefusedOnlyForWhatIsNotThereYet) {
   const auto files = Manifests();
-  if (files.empty()) GTEST_SKIP() << "no collection of manifests in ../shared/manifests";
+  if (files.empty()) GTEST_SKIP() << domain::kNoSharedManifests;
   size_t documents = 0;
   for (const auto& path : files) {
     const auto text = ReadFile(path.string());

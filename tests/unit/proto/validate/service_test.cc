@@ -1,6 +1,5 @@
 // Services: what they leave out, what may change of them, and manifests of the world.
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 
@@ -11,6 +10,7 @@
 #include "base/file.h"
 #include "proto/schema/reader.h"
 #include "proto/validate/validate.h"
+#include "tests/domain/shared_manifests.h"
 
 namespace cluster {
 namespace {
@@ -122,10 +122,9 @@ TEST(Service, Behaviour61_AnotherNameOfTheWorldGivesTheAddressUpAndTakesOne) {
 
 // Real manifests of public projects, where they lie beside the tree.
 TEST(Service, SharedManifestsApplyUnchanged) {
-  const char* top = std::getenv("CLUSTER_SOURCE_DIR");
-  const auto folder = std::filesystem::path(top == nullptr ? "." : top) / "../shared/manifests";
-  if (!std::filesystem::is_directory(folder)) {
-    GTEST_SKIP() << "no collection of manifests in ../shared/manifests";
+  const auto folder = domain::SharedManifests();
+  if (folder.empty()) {
+    GTEST_SKIP() << domain::kNoSharedManifests;
   }
   int services = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
