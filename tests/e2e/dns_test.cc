@@ -17,7 +17,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-using ::testing::StartsWith;
 
 constexpr char kServer[] =
     "mkdir -p /www; hostname > /www/index.html; exec httpd -f -p 8080 -h /www";

@@ -6,7 +6,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 #include "base/file.h"
@@ -18,8 +17,6 @@
 
 namespace cluster::e2e {
 namespace {
-
-using ::testing::HasSubstr;
 
 // Debian's one program for all of redis goes by the name that it is called by.
 constexpr char kRedis[] = "/usr/bin/redis-check-rdb";
