@@ -76,8 +76,8 @@ class DaemonPass {
   }
 
   bool IsServing(const EntryPtr& entry) {
-    const absl::Time at =
-        AvailableAt(entry->object.pod(), absl::Seconds(set_.spec().min_ready_seconds()));
+    const absl::Time at = AvailableAt(entry->object.pod(),
+                                      absl::Seconds(set_.spec().min_ready_seconds()), inputs_.now);
     if (at == absl::InfiniteFuture()) return false;
     if (at > inputs_.now) changes_.WakeAt(at);
     return at <= inputs_.now;

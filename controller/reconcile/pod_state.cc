@@ -10,9 +10,13 @@ namespace {
 
 constexpr int64_t kDefaultGraceSeconds = 30;
 
-absl::Time AvailableSince(const PodMarks& marks, absl::Duration min_ready) {
+// A clock that went back by less was corrected, not set.
+constexpr absl::Duration kCorrection = absl::Seconds(1);
+
+absl::Time AvailableSince(const PodMarks& marks, absl::Duration min_ready, absl::Time now) {
   if (!marks.active() || !marks.ready) return absl::InfiniteFuture();
-  if (min_ready <= absl::ZeroDuration()) return absl::InfinitePast();
+  if (min_ready <= absl::ZeroDuration() || marks.ready_since > now + kCorrection)
+    return absl::InfinitePast();
   return marks.ready_since + min_ready;
 }
 
@@ -29,12 +33,12 @@ bool IsReady(const v1::Pod& pod) { return MarksOf(pod).ready; }
 
 bool IsAvailable(const v1::Pod& pod) { return IsActive(pod) && IsReady(pod); }
 
-absl::Time AvailableAt(const v1::Pod& pod, absl::Duration min_ready) {
-  return AvailableSince(MarksOf(pod), min_ready);
+absl::Time AvailableAt(const v1::Pod& pod, absl::Duration min_ready, absl::Time now) {
+  return AvailableSince(MarksOf(pod), min_ready, now);
 }
 
-absl::Time AvailableAt(const Entry& pod, absl::Duration min_ready) {
-  return AvailableSince(pod.marks, min_ready);
+absl::Time AvailableAt(const Entry& pod, absl::Duration min_ready, absl::Time now) {
+  return AvailableSince(pod.marks, min_ready, now);
 }
 
 bool HoldsResources(const v1::Pod& pod) { return IsBound(pod) && !IsFinished(pod); }

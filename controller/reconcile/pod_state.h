@@ -22,13 +22,14 @@ bool IsReady(const v1::Pod& pod);
 // Active and ready: serves.
 bool IsAvailable(const v1::Pod& pod);
 // Since when the pod counts as available: ready for `min_ready`. InfiniteFuture: it is not ready,
-// or has ended or is ending.
-absl::Time AvailableAt(const v1::Pod& pod, absl::Duration min_ready);
+// or has ended or is ending. One that turned ready after `now` did so before the clock was set
+// back: it counts at once, rather than when the clock has caught up.
+absl::Time AvailableAt(const v1::Pod& pod, absl::Duration min_ready, absl::Time now);
 // The same of what the cache holds, which has it at hand.
 inline bool IsFinished(const Entry& pod) { return pod.marks.finished(); }
 inline bool IsActive(const Entry& pod) { return pod.marks.active(); }
 inline bool IsReady(const Entry& pod) { return pod.marks.ready; }
-absl::Time AvailableAt(const Entry& pod, absl::Duration min_ready);
+absl::Time AvailableAt(const Entry& pod, absl::Duration min_ready, absl::Time now);
 inline bool IsBound(const v1::Pod& pod) { return !pod.spec().node_name().empty(); }
 // Takes up room on its node: bound and not ended. A terminating pod does, until it is gone.
 bool HoldsResources(const v1::Pod& pod);

@@ -107,7 +107,7 @@ bool WriteStatus(const Entry& entry, const std::vector<EntryPtr>& active, absl::
   const absl::Duration min_ready = absl::Seconds(before.spec().min_ready_seconds());
   for (const EntryPtr& each : active) {
     const v1::Pod& pod = each->object.pod();
-    const absl::Time available_at = AvailableAt(*each, min_ready);
+    const absl::Time available_at = AvailableAt(*each, min_ready, now);
     if (available_at <= now) {
       ++available;
     } else if (available_at != absl::InfiniteFuture()) {

@@ -33,7 +33,7 @@ class RevisionMaker {
       if (!IsActive(*each)) continue;
       ++revision.active;
       if (IsReady(*each)) ++revision.ready;
-      const absl::Time available_at = AvailableAt(*each, min_ready_);
+      const absl::Time available_at = AvailableAt(*each, min_ready_, now_);
       if (available_at <= now_) {
         ++revision.available;
       } else {

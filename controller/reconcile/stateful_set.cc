@@ -75,7 +75,8 @@ class StatefulPass {
   // ---- what the pods are ----
 
   bool IsServing(const v1::Pod& pod) {
-    const absl::Time at = AvailableAt(pod, absl::Seconds(set_.spec().min_ready_seconds()));
+    const absl::Time at =
+        AvailableAt(pod, absl::Seconds(set_.spec().min_ready_seconds()), inputs_.now);
     if (at == absl::InfiniteFuture()) return false;
     if (at > inputs_.now) changes_.WakeAt(at);
     return at <= inputs_.now;

@@ -126,6 +126,29 @@ TEST_F(RolloutRecoveryTest, APodCountsOnceItWasReadyForMinReadySeconds) {
   EXPECT_EQ(SizeOf("app:1"), 0);
 }
 
+TEST_F(RolloutRecoveryTest, AClockThatWasSetBackMakesNoPodUnavailable) {
+  Deployment deployment = Deployment("web").Replicas(2).Surge("0", "1");
+  deployment.message().mutable_spec()->set_min_ready_seconds(30);
+  Apply(deployment);
+  Settle();
+  NodesDoTheirWork();
+  now_ += absl::Seconds(30);
+  Settle();
+  ASSERT_EQ(Get().status().available_replicas(), 2);
+  now_ -= absl::Hours(2);
+  Settle();
+  EXPECT_EQ(Get().status().available_replicas(), 2);
+  // It can go on, and waits for the new ones as ever.
+  Apply(deployment.Image("app:2"));
+  Settle();
+  NodesDoTheirWork();
+  Settle();
+  EXPECT_EQ(SizeOf("app:2"), 1);
+  now_ += absl::Seconds(30);
+  Settle();
+  EXPECT_EQ(SizeOf("app:2"), 2);
+}
+
 TEST_F(RolloutRecoveryTest, ARolloutBeyondItsDeadlineGoesBackByItself) {
   Apply(Deployment("web").Replicas(2));
   Complete();
