@@ -209,9 +209,10 @@ class AdmissionPass {
     }
   }
 
-  // Also those who made it: a Deployment says what its ReplicaSet does. True when it is news.
+  // Also those who made it: a Deployment says what its ReplicaSet does, of two the first one, or it
+  // would say now this and now that. True when it is news.
   bool SayRefused(const Entry& owner, const std::string& message) {
-    refused_.insert(Meta(owner.object).uid());
+    if (!refused_.insert(Meta(owner.object).uid()).second) return false;
     const bool news = Edit(owner, [&](Conditions* conditions) {
       return SetCondition({kReplicaFailure, v1::CONDITION_STATUS_TRUE, "FailedCreate", message},
                           now_, conditions);

@@ -95,6 +95,19 @@ TEST_F(Admission, Behaviour55RefusedPodsAreSaidInTheConditionOfTheirOwner) {
   EXPECT_EQ(created_, 0) << "nobody says that it was created";
 }
 
+TEST_F(Admission, Behaviour56OfTwoRefusedSetsTheirDeploymentSaysOneAndTheSame) {
+  world_.Put(Quota("q", "pods: 1"));
+  world_.Put(domain::Deployment("web"));
+  for (const char* name : {"web-1", "web-2"}) {
+    world_.Put(
+        ReplicaSet(name).Replicas(2).OwnedBy(world_.Find("deployments/default/web")->object));
+  }
+  Settle();
+  const v1::Object said = world_.Find("deployments/default/web")->object;
+  EXPECT_TRUE(IsTrue(said.deployment().status().conditions(), "ReplicaFailure"));
+  EXPECT_THAT(Pass().writes, IsEmpty());
+}
+
 TEST_F(Admission, Behaviour55AnUnfitDefaultIsSaidAndNotMade) {
   world_.Put(Range("limits", "type: Container, default: {cpu: 1}"));
   world_.Put(ReplicaSet("web").Request("cpu", "2"));
