@@ -57,9 +57,10 @@ bool HasResized(const v1::PodStatus& status) {
 }  // namespace
 
 QueueKey QueueKeyOf(const Entry& pod) {
-  const v1::ObjectMeta& meta = pod.object.pod().metadata();
-  return {-int64_t{pod.object.pod().spec().priority()}, meta.creation_timestamp().seconds(),
-          meta.creation_timestamp().nanos(), pod.key};
+  const v1::Pod& waiting = pod.object.pod();
+  const auto& created = waiting.metadata().creation_timestamp();
+  return {-int64_t{waiting.spec().priority()}, waiting.status().nominated_node_name().empty(),
+          created.seconds(), created.nanos(), pod.key};
 }
 
 ClusterState::~ClusterState() = default;

@@ -43,8 +43,9 @@ struct PodRecord {
   OwnerId counted_owner() const { return ending ? 0 : shape->owner; }
 };
 
-// More priority first, then first come, first served; ties by key.
-using QueueKey = std::tuple<int64_t, int64_t, int32_t, std::string>;
+// More priority first; of the same those that others make room for, or an older one would take it;
+// then first come, first served; ties by key.
+using QueueKey = std::tuple<int64_t, bool, int64_t, int32_t, std::string>;
 
 class ClusterState {
  public:

@@ -67,6 +67,23 @@ TEST(Queue, MorePriorityComesFirstThenAge) {
   EXPECT_EQ(plan.bindings[1].pod_key, "pods/default/old");
 }
 
+TEST(Preemption, Behaviour52RoomThatWasMadeGoesToThePodThatItWasMadeFor) {
+  World world;
+  world.Put(Node("n1").Allocatable("1", "8Gi"));
+  world.Put(Running("low", 1, "n1"));
+  // Older, of the same priority, and not one to send others away.
+  Pod polite = Pod("polite").Priority(2).Cpu("1").CreatedAt(1);
+  polite.spec()->set_preemption_policy(v1::PREEMPTION_POLICY_NEVER);
+  world.Put(polite);
+  world.Put(Pod("high").Priority(2).Cpu("1").CreatedAt(9));
+  Commit(&world);
+  ASSERT_EQ(world.PodNamed("high").status().nominated_node_name(), "n1");
+  world.Remove("pods/default/low");
+  Commit(&world);
+  EXPECT_EQ(world.PodNamed("high").spec().node_name(), "n1");
+  EXPECT_EQ(world.PodNamed("polite").spec().node_name(), "");
+}
+
 TEST(Preemption, Behaviour52TheLowerPodEndsWithItsGraceAndTheHigherTakesItsPlace) {
   World world;
   world.Put(Node("n1").Allocatable("1", "8Gi"));
