@@ -14,6 +14,7 @@ namespace {
 
 constexpr absl::string_view kProgressing = "Progressing";
 constexpr absl::string_view kComplete = "NewReplicaSetAvailable";
+constexpr absl::string_view kUpdated = "ReplicaSetUpdated";
 constexpr absl::string_view kPaused = "DeploymentPaused";
 constexpr int kDefaultDeadlineSeconds = 600;
 
@@ -132,12 +133,19 @@ void SetProgressing(const Rollout& rollout, absl::Time now, v1::DeploymentStatus
                 absl::StrCat(subject, " has successfully progressed."), now, status);
   } else if (condition == nullptr || condition->reason() == kComplete ||
              HasProgressed(deployment.status(), *status)) {
-    SetProgress(v1::CONDITION_STATUS_TRUE, "ReplicaSetUpdated",
+    SetProgress(v1::CONDITION_STATUS_TRUE, kUpdated,
                 absl::StrCat(subject, " is progressing", waiting), now, status);
   } else if (IsTimedOut(deployment, condition, now)) {
     SetCondition({kProgressing, v1::CONDITION_STATUS_FALSE, kDeadlineExceeded,
                   absl::StrCat(subject, " has timed out progressing", waiting)},
                  now, status->mutable_conditions());
+  } else if (condition->reason() == kUpdated) {
+    // What it waits for may be another by now; the deadline runs on.
+    for (v1::Condition& each : *status->mutable_conditions()) {
+      if (each.type() == kProgressing) {
+        each.set_message(absl::StrCat(subject, " is progressing", waiting));
+      }
+    }
   }
 }
 
