@@ -135,6 +135,10 @@ void KeepUndeclared(const v1::Object& before, v1::Object* after) {
     *meta->mutable_owner_references() = old.owner_references();
   }
   if (meta->finalizers().empty()) *meta->mutable_finalizers() = old.finalizers();
+  // Its agent says most of them, and says them once.
+  if (before.has_node()) {
+    for (const auto& [name, value] : old.labels()) meta->mutable_labels()->insert({name, value});
+  }
   for (const auto& [name, value] : old.annotations()) {
     if (BelongsToControllers(name)) meta->mutable_annotations()->insert({name, value});
   }

@@ -23,7 +23,7 @@ bool SpecChanged(const v1::Object& before, const v1::Object& after);
 // node of a pod (unless the manifest names one) and its priority.
 void KeepSystemSpec(const v1::Object& before, v1::Object* after);
 // What a declaration leaves to the controllers when it does not say it: replicas, owners,
-// finalizers, annotations below *.kubernetes.io and *.cluster.v1.
+// finalizers, annotations below *.kubernetes.io and *.cluster.v1, labels of a node.
 void KeepUndeclared(const v1::Object& before, v1::Object* after);
 
 // A function of the seed (16 random bytes) and `what` alone.

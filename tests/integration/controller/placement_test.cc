@@ -98,6 +98,21 @@ TEST_F(PlacementApi, Behaviour38AnEvictionThatBreaksTheBudgetIsRefusedUntilTheBu
       "Pod", [&](const auto& objects) { return !objects.contains("pods/default/" + pod); }));
 }
 
+TEST_F(PlacementApi, AShortManifestOfANodeLeavesItTheLabelsOfItsAgent) {
+  AttachNodes(1);
+  v1::Object node = NewObject(*FindKind("Node"));
+  MutableMeta(&node)->set_name("node1");
+  (*MutableMeta(&node)->mutable_labels())["disk"] = "ssd";
+  v1::Taint* taint = node.mutable_node()->mutable_spec()->add_taints();
+  taint->set_key("full");
+  taint->set_effect(v1::TAINT_EFFECT_NO_SCHEDULE);
+  ASSERT_TRUE(cluster_.Apply({node}).ok());
+  const v1::Object stored = cluster_.List("Node").at(0);
+  EXPECT_EQ(stored.node().spec().taints_size(), 1);
+  EXPECT_EQ(Meta(stored).labels().at("disk"), "ssd");
+  EXPECT_EQ(Meta(stored).labels().at("kubernetes.io/hostname"), "node1");
+}
+
 TEST_F(PlacementApi, OfTwoEvictionsTheSecondSeesWhatTheFirstHasLeft) {
   AttachNodes(2);
   // Nothing ends or is replaced, so that only the eviction itself can tell the second.
