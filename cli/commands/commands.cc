@@ -27,6 +27,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddRollout(app, session);
   AddCordon(app, session);
   AddDrain(app, session);
+  AddTaint(app, session);
   AddLabel(app, session);
   AddWait(app, session);
   AddImage(app, session);

@@ -35,6 +35,7 @@ void AddRollout(CLI::App& app, Session& session);
 // cordon and uncordon
 void AddCordon(CLI::App& app, Session& session);
 void AddDrain(CLI::App& app, Session& session);
+void AddTaint(CLI::App& app, Session& session);
 // label and annotate
 void AddLabel(CLI::App& app, Session& session);
 // What the fields of a kind mean.

@@ -2,6 +2,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/rewrite.h"
 #include "cli/commands/targets.h"
 
 #include "base/status.h"
@@ -10,9 +11,6 @@ namespace cluster::cli {
 namespace {
 
 using Map = google::protobuf::Map<std::string, std::string>;
-
-// Somebody else may write between our read and our write; so often we read again.
-constexpr int kAttempts = 5;
 
 struct MapFlags {
   bool labels = false;  // else annotations
@@ -76,24 +74,6 @@ absl::StatusOr<bool> ChangeMap(const MapChange& change, const MapFlags& flags, v
   return changed;
 }
 
-// Read, change, write if unchanged since; again when somebody else was faster.
-absl::StatusOr<bool> ChangeOne(Client& client, v1::Object object, const MapChange& change,
-                               const MapFlags& flags) {
-  absl::Status status;
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    const v1::ObjectMeta meta = Meta(object);
-    ASSIGN_OR_RETURN(const bool changed, ChangeMap(change, flags, &object));
-    if (!changed) return false;
-    v1::ApplyRequest request;
-    *request.add_objects() = object;
-    status = client.Apply(std::move(request)).status();
-    if (status.ok()) return true;
-    if (!absl::IsAborted(status)) return status;
-    ASSIGN_OR_RETURN(object, client.Get(KindOf(object).name, meta.namespace_(), meta.name()));
-  }
-  return status;
-}
-
 absl::Status ChangeAll(Session& session, const MapFlags& flags) {
   std::vector<std::string> words;
   ASSIGN_OR_RETURN(const MapChange change, ParseChange(flags, words));
@@ -110,7 +90,10 @@ absl::Status ChangeAll(Session& session, const MapFlags& flags) {
   ASSIGN_OR_RETURN(Client* const client, session.Connect());
   ASSIGN_OR_RETURN(const Found found, Fetch(session, selection));
   for (const v1::Object& object : found.objects) {
-    ASSIGN_OR_RETURN(const bool changed, ChangeOne(*client, object, change, flags));
+    ASSIGN_OR_RETURN(const bool changed,
+                     Rewrite(*client, object, [&change, &flags](v1::Object* each) {
+                       return ChangeMap(change, flags, each);
+                     }));
     session.out() << DisplayName(object)
                   << (!changed       ? " unchanged"
                       : flags.labels ? " labeled"

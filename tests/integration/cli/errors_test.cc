@@ -89,9 +89,9 @@ TEST_F(ErrorsTest, WrongUsageIsTwoAndOneLine) {
 TEST_F(ErrorsTest, HelpIsEverywhereWithExamples) {
   EXPECT_THAT(Run({}).out, HasSubstr("clusterctl local up"));
   for (const std::string command :
-       {"apply", "get",      "describe", "delete",  "logs",    "exec",          "attach",
-        "run",   "diff",     "scale",    "rollout", "cordon",  "drain",         "image",
-        "label", "annotate", "wait",     "events",  "version", "api-resources", "explain"}) {
+       {"apply", "get",   "describe", "delete",  "logs",          "exec",   "attach", "run",
+        "diff",  "scale", "rollout",  "cordon",  "drain",         "image",  "label",  "annotate",
+        "taint", "wait",  "events",   "version", "api-resources", "explain"}) {
     const Outcome outcome = Run({command, "--help"});
     EXPECT_EQ(outcome.code, 0) << command;
     EXPECT_THAT(outcome.out, HasSubstr("Examples:\n  ")) << command;

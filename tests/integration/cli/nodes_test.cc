@@ -11,6 +11,9 @@ class NodesTest : public CommandTest {
  protected:
   NodesTest() { Put("{apiVersion: v1, kind: Node, metadata: {name: node1}}"); }
   bool Cordoned() { return cluster_.Stored("nodes/node1").node().spec().unschedulable(); }
+  google::protobuf::RepeatedPtrField<v1::Taint> Taints() {
+    return cluster_.Stored("nodes/node1").node().spec().taints();
+  }
   void PutOwnedPod(const std::string& name) {
     Put(absl::StrCat("{apiVersion: v1, kind: Pod, metadata: {name: ", name,
                      ", ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: w, uid: u, "
@@ -26,6 +29,43 @@ TEST_F(NodesTest, CordonAndUncordonSayWhetherTheyChangedAnything) {
   EXPECT_EQ(Run({"uncordon", "node1"}).out, "node/node1 uncordoned\n");
   EXPECT_FALSE(Cordoned());
   EXPECT_EQ(Run({"cordon", "node9"}).err, "error: nodes \"node9\" not found\n");
+}
+
+TEST_F(NodesTest, TaintSetsAndRemovesTaintsOfNodes) {
+  EXPECT_EQ(Run({"taint", "nodes", "node1", "out:NoExecute", "for=db:NoSchedule"}).out,
+            "node/node1 tainted\n");
+  ASSERT_EQ(Taints().size(), 2);
+  EXPECT_EQ(Taints()[0].key(), "out");
+  EXPECT_EQ(Taints()[0].effect(), v1::TAINT_EFFECT_NO_EXECUTE);
+  EXPECT_EQ(Taints()[1].value(), "db");
+  EXPECT_EQ(Run({"taint", "node", "node1", "for=db:NoSchedule"}).out, "node/node1 unchanged\n");
+  EXPECT_EQ(Run({"taint", "node", "node1", "for=web:NoSchedule"}).err,
+            "error: node/node1 has the taint for=db:NoSchedule already; give --overwrite to change "
+            "it\n");
+  EXPECT_EQ(Run({"taint", "node", "node1", "for=web:NoSchedule", "--overwrite"}).code, 0);
+  EXPECT_EQ(Taints()[1].value(), "web");
+  EXPECT_EQ(Run({"taint", "nodes", "--all", "out-"}).out, "node/node1 untainted\n");
+  EXPECT_EQ(Run({"taint", "node/node1", "for:NoSchedule-", "x:NoSchedule"}).out,
+            "node/node1 modified\n");
+  ASSERT_EQ(Taints().size(), 1);
+  EXPECT_EQ(Taints()[0].key(), "x");
+}
+
+TEST_F(NodesTest, TaintSaysWhatIsWrong) {
+  EXPECT_EQ(Run({"taint", "node", "node1", "out-"}).err, "error: node/node1 has no taint out\n");
+  EXPECT_EQ(Run({"taint", "node", "node1", "out:NoSchedule-"}).err,
+            "error: node/node1 has no taint out:NoSchedule\n");
+  EXPECT_THAT(Run({"taint", "node", "node1", "out=1"}).err,
+              testing::HasSubstr("\"out=1\" has no effect; say KEY[=VALUE]:EFFECT"));
+  EXPECT_THAT(Run({"taint", "node", "node1", "out:Never"}).err,
+              testing::HasSubstr("the effect is \"Never\"; say NoSchedule, PreferNoSchedule or "
+                                 "NoExecute"));
+  EXPECT_EQ(Run({"taint", "node", "node1"}).code, 2);
+  EXPECT_EQ(Run({"taint", "nodes", "out:NoSchedule"}).code, 2);
+  EXPECT_EQ(Run({"taint", "node", "out:NoSchedule", "node1"}).code, 2);
+  EXPECT_THAT(Run({"taint", "pod", "web-1", "out:NoSchedule"}).err,
+              testing::HasSubstr("pods have no taints; nodes have"));
+  EXPECT_EQ(Taints().size(), 0);
 }
 
 TEST_F(NodesTest, DrainDeletesWhatComesBackElsewhereAndWaits) {
