@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
 namespace cluster::node {
@@ -120,7 +121,15 @@ std::string EncodeFrame(uint64_t sequence, absl::string_view body) {
 
 absl::StatusOr<ScanResult> ScanJournal(absl::string_view file,
                                        const std::function<void(const FrameChange&)>& each) {
-  if (file.substr(0, kJournalMagic.size()) != kJournalMagic) {
+  const absl::string_view magic = file.substr(0, kJournalMagic.size());
+  constexpr size_t kName = 6;  // letters of it; then the number of the format
+  if (magic != kJournalMagic && magic.size() == kJournalMagic.size() &&
+      magic.substr(0, kName) == kJournalMagic.substr(0, kName)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "it is of format ", absl::CEscape(magic.substr(kName)), ", and this version reads ",
+        kJournalMagic.substr(kName), "; start the version that wrote it"));
+  }
+  if (magic != kJournalMagic) {
     return absl::DataLossError("it does not begin as a journal does");
   }
   ScanResult result{0, kJournalMagic.size()};

@@ -42,7 +42,8 @@ struct ScanResult {
 };
 
 // Calls `each` for every change in order. DataLoss when the file is not a journal or is damaged
-// before its end; `each` may have been called by then.
+// before its end; `each` may have been called by then. FailedPrecondition when it is of another
+// format.
 absl::StatusOr<ScanResult> ScanJournal(absl::string_view file,
                                        const std::function<void(const FrameChange&)>& each);
 

@@ -49,6 +49,10 @@ absl::Status Journal::Load() {
     const Key key{static_cast<RecordKind>(change.kind), std::string(change.key)};
     changes.push_back(Change{key, change.removal, std::string(change.value)});
   });
+  if (absl::IsFailedPrecondition(scanned.status())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("journal ", path_, ": ", scanned.status().message()));
+  }
   if (!scanned.ok() && survives_ == Survives::kAgentCrash) {
     LOG_WARN("journal {}: {}; kept what stands before", path_,
              std::string(scanned.status().message()));

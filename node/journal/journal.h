@@ -53,10 +53,10 @@ enum class Survives {
 class Journal {
  public:
   // Opens or creates the file `path`; its directory must exist. Holds `path`.lock
-  // (base/process_lock.h), so that no second agent writes it: FailedPrecondition when one does.
-  // DataLoss: see above; with kAgentCrash the records before the damage are kept instead, as a
-  // power cut may leave any mixture behind and then nothing is alive that the others could speak
-  // of.
+  // (base/process_lock.h), so that no second agent writes it: FailedPrecondition when one does,
+  // and where the file is of another format, which is kept. DataLoss: see above; with kAgentCrash
+  // the records before the damage are kept instead, as a power cut may leave any mixture behind and
+  // then nothing is alive that the others could speak of.
   static absl::StatusOr<std::unique_ptr<Journal>> Open(const std::string& path,
                                                        Survives survives = Survives::kPowerCut);
   ~Journal();

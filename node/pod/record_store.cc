@@ -67,12 +67,22 @@ std::optional<absl::string_view> TakeFrame(absl::string_view rest) {
   return payload;
 }
 
+// Whether a good frame lies anywhere behind the bad one.
+bool GoodFrameBehind(absl::string_view rest) {
+  while (rest.size() > kHeaderBytes) {
+    rest.remove_prefix(1);
+    if (TakeFrame(rest).has_value()) return true;
+  }
+  return false;
+}
+
 // Whether a bad end of the file is what a crash in the middle of a write leaves behind: the frame
-// reaches beyond the end, is the last one, or its blocks were never written.
+// reaches beyond the end, is the last one, or its blocks were never written. A length that is
+// damaged reaches beyond the end too, but then frames follow.
 bool IsTorn(absl::string_view rest) {
   if (rest.size() < kHeaderBytes) return true;
   if (rest.find_first_not_of('\0') == absl::string_view::npos) return true;
-  return rest.size() - kHeaderBytes <= PayloadBytes(rest);
+  return rest.size() - kHeaderBytes <= PayloadBytes(rest) && !GoodFrameBehind(rest);
 }
 
 }  // namespace

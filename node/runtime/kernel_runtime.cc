@@ -252,6 +252,11 @@ absl::StatusOr<std::vector<RecoveredPod>> KernelRuntime::Recover() {
   for (const std::string& uid : uids) {
     if (!CheckName("pod uid", uid).ok()) continue;  // not made by us
     auto spec = DirectoryOf(uid).ReadSandbox();
+    // Of a later version, and it may live.
+    if (absl::IsFailedPrecondition(spec.status())) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("pod ", uid, ": ", spec.status().message()));
+    }
     if (!spec.ok()) {
       LOG_INFO("pod {}: sweeping what is left of it ({})", uid,
                std::string(spec.status().message()));

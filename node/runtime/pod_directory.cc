@@ -23,6 +23,9 @@ namespace {
 
 using nlohmann::json;
 
+// Of a sandbox's record. A field that older programs may leave out needs no other one.
+constexpr int kSandboxVersion = 1;
+
 json ResourcesToJson(const Resources& r) {
   json disks = json::array();
   for (const DiskLimit& disk : r.disks) {
@@ -328,7 +331,7 @@ std::string EncodeSandbox(const SandboxSpec& spec) {
   for (const HostPort& port : spec.host_ports) {
     ports.push_back({port.host_ip, port.host_port, port.container_port, port.protocol});
   }
-  const json record = {{"version", 1},
+  const json record = {{"version", kSandboxVersion},
                        {"uid", spec.uid},
                        {"namespace", spec.name_space},
                        {"name", spec.name},
@@ -352,6 +355,11 @@ absl::StatusOr<SandboxSpec> DecodeSandbox(absl::string_view text) {
   // The library reports by exception only; none leaves this function.
   try {
     const json record = json::parse(text.begin(), text.end());
+    if (const int version = record.value("version", kSandboxVersion); version > kSandboxVersion) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("its record is of format ", version, ", and this version reads ",
+                       kSandboxVersion, "; start the version that made the pod"));
+    }
     SandboxSpec spec;
     spec.uid = record.at("uid");
     spec.name_space = record.at("namespace");
