@@ -37,8 +37,11 @@ SessionOptions FastSessions() {
   return options;
 }
 
-TestCluster::TestCluster(Backend backend, SessionOptions sessions)
-    : backend_(backend), sessions_(std::move(sessions)), directory_(MakeDirectory()) {
+TestCluster::TestCluster(Backend backend, SessionOptions sessions, const Clock* clock)
+    : backend_(backend),
+      sessions_(std::move(sessions)),
+      clock_(clock),
+      directory_(MakeDirectory()) {
   Start();
 }
 
@@ -66,6 +69,7 @@ void TestCluster::Start() {
   options.listen = "127.0.0.1:0";
   options.version = "test";
   options.sessions = sessions_;
+  options.clock = clock_;
   options.autoscale_period = absl::Seconds(1);
   // Another one at each start: the same would make the same uids again.
   options.loop.seed = ++seed_;

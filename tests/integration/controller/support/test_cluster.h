@@ -9,6 +9,7 @@
 
 #include "gtest/gtest.h"
 
+#include "base/clock.h"
 #include "cluster/v1/api.grpc.pb.h"
 #include "controller/server/server.h"
 #include "controller/store/memory_store.h"
@@ -24,12 +25,15 @@ SessionOptions FastSessions();
 
 class TestCluster {
  public:
-  explicit TestCluster(Backend backend = Backend::kMemory,
-                       SessionOptions sessions = FastSessions());
+  // `clock`: the controller's; outlives it.
+  explicit TestCluster(Backend backend = Backend::kMemory, SessionOptions sessions = FastSessions(),
+                       const Clock* clock = RealClock());
   ~TestCluster();
 
   // Stops and starts the controller over the same store (SQLite).
   void Restart();
+  // From the next start on.
+  void SetSessions(SessionOptions sessions) { sessions_ = std::move(sessions); }
   void Stop();
   void Start();
   // Of the running controller, with Backend::kMemory.
@@ -61,7 +65,8 @@ class TestCluster {
 
  private:
   const Backend backend_;
-  const SessionOptions sessions_;
+  SessionOptions sessions_;
+  const Clock* const clock_;
   std::string directory_;
   uint64_t seed_ = 0;
   store::MemoryStore* memory_ = nullptr;
