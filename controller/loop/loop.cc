@@ -138,9 +138,9 @@ absl::Status Loop::Look() {
   return absl::OkStatus();
 }
 
-bool Loop::IsAtRest(absl::Time now, const NodeContacts& contacts) const {
-  return rested_.has_value() && rested_->first == view_.revision() &&
-         SameContacts(rested_->second, contacts) && (!wake_at_.has_value() || now < *wake_at_);
+bool Loop::IsAtRest(absl::Time now, const NodeContacts& contacts, int64_t sample) const {
+  return rested_.has_value() && rested_->rev == view_.revision() && rested_->sample == sample &&
+         SameContacts(rested_->contacts, contacts) && (!wake_at_.has_value() || now < *wake_at_);
 }
 
 void Loop::MindClock(absl::Time now, absl::Duration monotonic) {
@@ -198,7 +198,9 @@ void Loop::Pass() {
   const NodeContacts contacts = parts_.contacts();
   ReconcileInputs inputs{now, began, &contacts, &brake_, &random_, &settled_};
   const std::shared_ptr<const UsageSample> usage = parts_.usage ? parts_.usage(view_) : nullptr;
-  if (usage == nullptr && IsAtRest(now, contacts)) return EndPass();
+  const bool asked = usage != nullptr && !view_.All(v1::Object::kHorizontalPodAutoscaler).empty();
+  const int64_t sample = asked ? usage->number : 0;
+  if (IsAtRest(now, contacts, sample)) return EndPass();
   if (usage != nullptr) {
     inputs.usage = usage.get();
     inputs.autoscale = &autoscale_;
@@ -206,7 +208,7 @@ void Loop::Pass() {
   Changes changes = Reconcile(view_, inputs);
   Schedule(view_, now, &scheduler_, &changes);
   rested_.reset();
-  if (changes.empty() && usage == nullptr) rested_.emplace(view_.revision(), contacts);
+  if (changes.empty()) rested_ = {view_.revision(), contacts, sample};
   pass_took_ = parts_.clock->Monotonic() - began;
   passing_ = true;
   writes_ = std::move(changes.writes);

@@ -69,7 +69,7 @@ class Loop {
   absl::Status Follow();
   absl::Status Look();
   // Nothing can have come of a pass now that did not come of the last one: nothing.
-  bool IsAtRest(absl::Time now, const NodeContacts& contacts) const;
+  bool IsAtRest(absl::Time now, const NodeContacts& contacts, int64_t sample) const;
   // Whether the wall clock was set since the last pass; then shift_ is by how much.
   void MindClock(absl::Time now, absl::Duration monotonic);
   // There are deadlines to move along first: then writes_ is that, and the pass comes after it.
@@ -96,8 +96,13 @@ class Loop {
   AutoscaleBook autoscale_;
   Settled settled_;
   absl::Duration looked_at_all_ = -absl::InfiniteDuration();
-  // What the last pass looked at, if it found nothing to do.
-  std::optional<std::pair<store::Rev, NodeContacts>> rested_;
+  // What a pass looks at.
+  struct Sight {
+    store::Rev rev = 0;
+    NodeContacts contacts;
+    int64_t sample = 0;  // of usage; 0: nobody asks for any
+  };
+  std::optional<Sight> rested_;  // of the last pass, if it found nothing to do
   absl::Duration pass_took_;
   Random random_;
   bool due_ = false;      // a pass is asked for
