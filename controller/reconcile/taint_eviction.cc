@@ -34,6 +34,15 @@ absl::Time AddedAt(const v1::Taint& taint, absl::Time now) {
          absl::Nanoseconds(taint.time_added().nanos());
 }
 
+// When the pod came to its node; what is not known, or lies ahead of a clock that was set back:
+// long ago.
+absl::Time CameAt(const v1::Pod& pod, absl::Time now) {
+  const v1::Condition* scheduled = FindCondition(pod.status().conditions(), "PodScheduled");
+  if (scheduled == nullptr) return absl::InfinitePast();
+  const absl::Time at = ToTime(scheduled->last_transition_time());
+  return at <= now ? at : absl::InfinitePast();
+}
+
 // When the pod has to go; never: InfiniteFuture.
 absl::Time EndOf(const v1::Pod& pod, const v1::Node& node, absl::Time now) {
   absl::Time end = absl::InfiniteFuture();
@@ -45,7 +54,7 @@ absl::Time EndOf(const v1::Pod& pod, const v1::Node& node, absl::Time now) {
       tolerated = true;
       if (!toleration.has_toleration_seconds()) continue;
       const int64_t seconds = std::max<int64_t>(0, toleration.toleration_seconds());
-      end = std::min(end, AddedAt(taint, now) + absl::Seconds(seconds));
+      end = std::min(end, std::max(AddedAt(taint, now), CameAt(pod, now)) + absl::Seconds(seconds));
     }
     if (!tolerated) return absl::InfinitePast();
   }

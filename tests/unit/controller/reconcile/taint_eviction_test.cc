@@ -35,6 +35,22 @@ bool IsEnding(const World& world, const std::string& pod) {
   return world.PodNamed(pod).metadata().has_deletion_timestamp();
 }
 
+// Else one after the other would come and be sent away at once, as long as the taint is there.
+TEST(TaintEviction, Behaviour53APodThatComesLaterHasItsWholeTime) {
+  World world;
+  world.Put(Node("n1").Tainted("k", "v", kNoExecute));
+  Pass(&world, kStart);
+  const absl::Time later = kStart + absl::Minutes(10);
+  Pod pod = Tolerating("ten", 10);
+  SetCondition({"PodScheduled", v1::CONDITION_STATUS_TRUE, "", ""}, later,
+               pod.message().mutable_status()->mutable_conditions());
+  world.Put(pod);
+  EXPECT_EQ(Pass(&world, later).wake_at, later + absl::Seconds(10));
+  EXPECT_FALSE(IsEnding(world, "ten"));
+  Pass(&world, later + absl::Seconds(10));
+  EXPECT_TRUE(IsEnding(world, "ten"));
+}
+
 TEST(TaintEviction, Behaviour53EachPodLeavesAfterItsOwnTime) {
   World world;
   world.Put(Node("n1").Tainted("k", "v", kNoExecute));
