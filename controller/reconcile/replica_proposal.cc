@@ -48,7 +48,10 @@ bool IsStillStarting(const v1::Pod& pod, const PodUsage& usage, absl::Time now) 
   const absl::Time started = ToTime(pod.status().start_time());
   const absl::Time turned = ToTime(ready->last_transition_time());
   const bool unready = ready->status() != v1::CONDITION_STATUS_TRUE;
-  if (started + kCpuInitialization > now) return unready || usage.at < turned + usage.window;
+  // What started later than now did so before the clock was set back, or by a clock that is ahead.
+  if (started <= now && started + kCpuInitialization > now) {
+    return unready || usage.at < turned + usage.window;
+  }
   // One that was never ready; another that lost its readiness counts.
   return unready && started + kInitialReadiness > turned;
 }

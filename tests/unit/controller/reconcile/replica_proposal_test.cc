@@ -153,6 +153,17 @@ TEST(ReplicaProposal, APodThatLostItsReadinessLongAfterItsStartStillCounts) {
   EXPECT_EQ(proposal->replicas, 5);
 }
 
+// The clock was set back, or the node's is ahead.
+TEST(ReplicaProposal, APodThatStartedInTheFutureCounts) {
+  PodsOfWords pods({"r300", "r500", "r700"});
+  *pods[2].mutable_status()->mutable_start_time() = ToTimestamp(kNow + absl::Hours(2));
+  *pods[2].mutable_status()->mutable_conditions(0)->mutable_last_transition_time() =
+      ToTimestamp(kNow + absl::Hours(2));
+  const auto proposal = pods.Propose(Utilization("cpu", 30), 3);
+  ASSERT_TRUE(proposal.ok()) << proposal.status();
+  EXPECT_EQ(proposal->replicas, 5);
+}
+
 TEST(ReplicaProposal, AfterAWholeWindowAYoungPodCounts) {
   PodsOfWords pods({"h300", "r500", "r700"});
   *pods[0].mutable_status()->mutable_conditions(0)->mutable_last_transition_time() =
