@@ -139,7 +139,7 @@ void SetProgressing(const Rollout& rollout, absl::Time now, v1::DeploymentStatus
     SetCondition({kProgressing, v1::CONDITION_STATUS_FALSE, kDeadlineExceeded,
                   absl::StrCat(subject, " has timed out progressing", waiting)},
                  now, status->mutable_conditions());
-  } else if (condition->reason() == kUpdated) {
+  } else if (condition->reason() == kUpdated || !rollout.waiting_for.empty()) {
     // What it waits for may be another by now; the deadline runs on.
     for (v1::Condition& each : *status->mutable_conditions()) {
       if (each.type() == kProgressing) {
