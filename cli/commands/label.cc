@@ -89,18 +89,24 @@ absl::Status ChangeAll(Session& session, const MapFlags& flags) {
   }
   ASSIGN_OR_RETURN(Client* const client, session.Connect());
   ASSIGN_OR_RETURN(const Found found, Fetch(session, selection));
+  // What is wrong with one of them keeps nobody from the others.
+  absl::Status problem;
   for (const v1::Object& object : found.objects) {
-    ASSIGN_OR_RETURN(const bool changed,
-                     Rewrite(*client, object, [&change, &flags](v1::Object* each) {
-                       return ChangeMap(change, flags, each);
-                     }));
+    const absl::StatusOr<bool> changed =
+        Rewrite(*client, object,
+                [&change, &flags](v1::Object* each) { return ChangeMap(change, flags, each); });
+    if (!changed.ok()) {
+      problem.Update(changed.status());
+      continue;
+    }
     session.out() << DisplayName(object)
-                  << (!changed       ? " unchanged"
+                  << (!*changed      ? " unchanged"
                       : flags.labels ? " labeled"
                                      : " annotated")
                   << "\n";
   }
-  return found.missing;
+  problem.Update(found.missing);
+  return problem;
 }
 
 void Add(CLI::App& app, Session& session, bool labels, const std::string& description,

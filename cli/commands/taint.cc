@@ -59,6 +59,27 @@ bool IsTaintWord(const std::string& word) {
   return absl::StrContains(word, ':') || absl::StrContains(word, '=') || absl::EndsWith(word, "-");
 }
 
+// Each taint is to be changed once.
+absl::Status CheckOnce(const TaintChange& change) {
+  std::vector<v1::Taint> seen;
+  for (const auto* list : {&change.set, &change.remove}) {
+    for (const v1::Taint& each : *list) {
+      for (const v1::Taint& other : seen) {
+        const bool effects = each.effect() == other.effect() ||
+                             each.effect() == v1::TAINT_EFFECT_UNSPECIFIED ||
+                             other.effect() == v1::TAINT_EFFECT_UNSPECIFIED;
+        if (each.key() == other.key() && effects) {
+          return UsageError(absl::StrCat("the taint ", each.key(),
+                                         " is named twice; say once what "
+                                         "becomes of it"));
+        }
+      }
+      seen.push_back(each);
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<TaintChange> ParseTaints(const TaintFlags& flags,
                                         std::vector<std::string>& objects) {
   TaintChange change;
@@ -74,6 +95,7 @@ absl::StatusOr<TaintChange> ParseTaints(const TaintFlags& flags,
   if (change.set.empty() && change.remove.empty()) {
     return UsageError("say what to change: KEY[=VALUE]:EFFECT or KEY[:EFFECT]-");
   }
+  RETURN_IF_ERROR(CheckOnce(change));
   return change;
 }
 
@@ -132,14 +154,21 @@ absl::Status TaintAll(Session& session, const TaintFlags& flags) {
   const char* const done = change.set.empty()      ? " untainted"
                            : change.remove.empty() ? " tainted"
                                                    : " modified";
+  // What is wrong with one of them keeps nobody from the others.
+  absl::Status problem;
   for (const v1::Object& object : found.objects) {
-    ASSIGN_OR_RETURN(const bool changed,
-                     Rewrite(*client, object, [&change, &flags](v1::Object* each) {
-                       return ChangeTaints(change, flags.overwrite, each);
-                     }));
-    session.out() << DisplayName(object) << (changed ? done : " unchanged") << "\n";
+    const absl::StatusOr<bool> changed =
+        Rewrite(*client, object, [&change, &flags](v1::Object* each) {
+          return ChangeTaints(change, flags.overwrite, each);
+        });
+    if (!changed.ok()) {
+      problem.Update(changed.status());
+      continue;
+    }
+    session.out() << DisplayName(object) << (*changed ? done : " unchanged") << "\n";
   }
-  return found.missing;
+  problem.Update(found.missing);
+  return problem;
 }
 
 }  // namespace

@@ -80,7 +80,8 @@ void KeepTaintTimes(const v1::NodeSpec& before, v1::NodeSpec* after) {
   for (v1::Taint& taint : *after->mutable_taints()) {
     if (taint.has_time_added()) continue;
     for (const v1::Taint& old : before.taints()) {
-      if (old.key() != taint.key() || old.effect() != taint.effect() || !old.has_time_added()) {
+      if (old.key() != taint.key() || old.value() != taint.value() ||
+          old.effect() != taint.effect() || !old.has_time_added()) {
         continue;
       }
       *taint.mutable_time_added() = old.time_added();

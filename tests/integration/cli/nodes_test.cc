@@ -51,6 +51,16 @@ TEST_F(NodesTest, TaintSetsAndRemovesTaintsOfNodes) {
   EXPECT_EQ(Taints()[0].key(), "x");
 }
 
+TEST_F(NodesTest, ANodeWithoutTheTaintKeepsNobodyFromTheOthers) {
+  Put("{apiVersion: v1, kind: Node, metadata: {name: node0}}");
+  EXPECT_EQ(Run({"taint", "node", "node1", "out:NoExecute"}).code, 0);
+  const Outcome outcome = Run({"taint", "nodes", "--all", "out-"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.out, "node/node1 untainted\n");
+  EXPECT_EQ(outcome.err, "error: node/node0 has no taint out\n");
+  EXPECT_EQ(Taints().size(), 0);
+}
+
 TEST_F(NodesTest, TaintSaysWhatIsWrong) {
   EXPECT_EQ(Run({"taint", "node", "node1", "out-"}).err, "error: node/node1 has no taint out\n");
   EXPECT_EQ(Run({"taint", "node", "node1", "out:NoSchedule-"}).err,
@@ -60,6 +70,8 @@ TEST_F(NodesTest, TaintSaysWhatIsWrong) {
   EXPECT_THAT(Run({"taint", "node", "node1", "out:Never"}).err,
               testing::HasSubstr("the effect is \"Never\"; say NoSchedule, PreferNoSchedule or "
                                  "NoExecute"));
+  EXPECT_THAT(Run({"taint", "node", "node1", "out=1:NoSchedule", "out-"}).err,
+              testing::HasSubstr("the taint out is named twice"));
   EXPECT_EQ(Run({"taint", "node", "node1"}).code, 2);
   EXPECT_EQ(Run({"taint", "nodes", "out:NoSchedule"}).code, 2);
   EXPECT_EQ(Run({"taint", "node", "out:NoSchedule", "node1"}).code, 2);
