@@ -19,6 +19,8 @@ namespace {
 constexpr size_t kHeaderBytes = 12;
 constexpr size_t kChecksumBytes = 8;
 constexpr size_t kMaxFileBytes = size_t{1} << 30;
+// A second's work.
+constexpr size_t kMostLookedAt = size_t{256} << 20;
 // Below this a rewrite is not worth its fsync.
 constexpr int64_t kMinRewriteBytes = 1 << 20;
 constexpr char kFileName[] = "state.log";
@@ -67,11 +69,15 @@ std::optional<absl::string_view> TakeFrame(absl::string_view rest) {
   return payload;
 }
 
-// Whether a good frame lies anywhere behind the bad one.
+// Whether a good frame lies anywhere behind the bad one, as far as can be told in bounded time.
 bool GoodFrameBehind(absl::string_view rest) {
-  while (rest.size() > kHeaderBytes) {
+  size_t looked_at = 0;
+  while (rest.size() > kHeaderBytes && looked_at < kMostLookedAt) {
     rest.remove_prefix(1);
+    const size_t bytes = rest.size() < kHeaderBytes ? 0 : PayloadBytes(rest);
+    if (bytes == 0 || bytes > rest.size() - kHeaderBytes) continue;
     if (TakeFrame(rest).has_value()) return true;
+    looked_at += bytes;
   }
   return false;
 }

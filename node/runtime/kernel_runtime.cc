@@ -247,16 +247,19 @@ absl::StatusOr<std::vector<RecoveredPod>> KernelRuntime::Recover() {
     ids_.Hold(*first_id);
   }
 
+  // Before anything is swept: of a later version, and it may live.
+  for (const std::string& uid : uids) {
+    if (!CheckName("pod uid", uid).ok()) continue;
+    const absl::Status read = DirectoryOf(uid).ReadSandbox().status();
+    if (!absl::IsFailedPrecondition(read)) continue;
+    return absl::FailedPreconditionError(absl::StrCat("pod ", uid, ": ", read.message()));
+  }
+
   std::vector<RecoveredPod> recovered;
   std::vector<std::string> kept;
   for (const std::string& uid : uids) {
     if (!CheckName("pod uid", uid).ok()) continue;  // not made by us
     auto spec = DirectoryOf(uid).ReadSandbox();
-    // Of a later version, and it may live.
-    if (absl::IsFailedPrecondition(spec.status())) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("pod ", uid, ": ", spec.status().message()));
-    }
     if (!spec.ok()) {
       LOG_INFO("pod {}: sweeping what is left of it ({})", uid,
                std::string(spec.status().message()));

@@ -242,8 +242,8 @@ class Runtime {
   virtual absl::Status Remove(const std::string& pod_uid) = 0;
 
   // Once, before anything else: adopts what lives, sweeps what has no owner (law 6).
-  // FailedPrecondition: a later version has made a pod in a form that is not known here; nothing of
-  // it is touched.
+  // FailedPrecondition: a later version has made a pod in a form that is not known here; nothing
+  // is swept.
   virtual absl::StatusOr<std::vector<RecoveredPod>> Recover() = 0;
 };
 

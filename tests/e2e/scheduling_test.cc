@@ -311,8 +311,8 @@ TEST_F(SchedulingE2e, Behaviour53_ANoExecuteTaintEndsEachPodAfterItsOwnTime) {
 }
 
 TEST_F(SchedulingE2e, Behaviour53_ATaintThatIsTakenAwayInTimeEndsNobody) {
-  ApplyAll({PinnedPod("at-once", "node1"), ToleratingPod("saved", "node1", "8"),
-            ToleratingPod("later", "node2", "9")});
+  ApplyAll({PinnedPod("at-once", "node1"), ToleratingPod("saved", "node1", "15"),
+            ToleratingPod("later", "node2", "16")});
   for (const char* name : {"at-once", "saved", "later"}) ASSERT_TRUE(WaitPhase(name, "Running"));
   const int64_t pid = PidOf(PodNamed("saved"));
   Taint("node1");
