@@ -10,6 +10,7 @@
 #include "spdlog/spdlog.h"
 
 #include "base/mutex.h"
+#include "tests/sim/history.h"
 #include "tests/sim/run.h"
 
 namespace cluster::sim {
@@ -59,7 +60,7 @@ class Campaign {
                                      outcome.violation->what);
       if (options_.shrink_runs > 0 && !shrinking_.exchange(true)) {
         failure.history =
-            Describe(Shrink(plan, *outcome.violation, directory, options_.shrink_runs));
+            PrintHistory(Shrink(plan, *outcome.violation, directory, options_.shrink_runs));
       }
     }
     MutexLock lock(&mutex_);

@@ -181,8 +181,12 @@ void Connection::BreakNodeEnd(const absl::Status& why) {
 }
 
 void Connection::CancelByNode() {
-  // Where the objects of a dead agent are being destroyed, they wait for the stream's end.
-  if (!node_process_->alive()) return TellDone(absl::CancelledError("cancelled"));
+  // Where the objects of a dead agent are being destroyed, they wait for the stream's end; that it
+  // was told already may have been lost with what the agent had still to do.
+  if (!node_process_->alive()) {
+    told_done_ = false;
+    return TellDone(absl::CancelledError("cancelled"));
+  }
   if (!node_open_) return;
   // What was not sent yet is dropped, or was sent just so.
   if (network_->random_->Chance(0.5)) {

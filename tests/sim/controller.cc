@@ -48,6 +48,9 @@ absl::Status Controller::Build(int64_t term, std::function<void()> step) {
   loop.clock = parts_.clock;
   loop.events = events_.get();
   loop.contacts = [this] { return hub_->Contacts(); };
+  usage_ = std::make_unique<Usage>(process_, parts_.time, parts_.usage, parts_.usage_period,
+                                   [this] { loop_->Wake(); });
+  loop.usage = [this](const View& view) { return usage_->Follow(view); };
   loop.fatal = [this](const absl::Status& why) {
     parts_.fail(absl::StrCat("the controller gave up: ", why.ToString()));
   };
@@ -71,6 +74,7 @@ Controller::~Controller() {
   writer_.reset();
   gate_.reset();
   loop_.reset();
+  usage_.reset();
   hub_.reset();
   events_.reset();
   cache_.reset();

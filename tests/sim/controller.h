@@ -14,6 +14,7 @@
 #include "tests/sim/network.h"
 #include "tests/sim/process.h"
 #include "tests/sim/store_client.h"
+#include "tests/sim/usage.h"
 
 namespace cluster::sim {
 
@@ -32,6 +33,8 @@ struct ControllerParts {
   store::MemoryStore* disk = nullptr;
   const StoreWeather* weather = nullptr;
   Network* network = nullptr;
+  std::function<controller::UsageSample()> usage;  // see Usage
+  std::function<Nanos()> usage_period;
   std::function<void(const std::string&)> fail;
 };
 
@@ -64,6 +67,7 @@ class Controller {
   std::unique_ptr<Cache> cache_;
   std::unique_ptr<controller::EventRecorder> events_;
   std::unique_ptr<controller::Hub> hub_;
+  std::unique_ptr<Usage> usage_;
   std::unique_ptr<controller::Loop> loop_;
   std::unique_ptr<controller::RevisionGate> gate_;
   std::unique_ptr<controller::Writer> writer_;

@@ -13,6 +13,7 @@
 
 #include "base/status.h"
 #include "base/unique_handle.h"
+#include "tests/sim/manifests.h"
 
 namespace cluster::sim {
 namespace {
@@ -21,16 +22,21 @@ constexpr int kKilled = 128 + SIGKILL;
 // Instead of the life of a cluster-init: it has seen the lease end, and starts nothing any more.
 constexpr int64_t kFenced = -1;
 
-// A number that the pod's template asks of its container: "RUN=20".
-int64_t Asked(const node::ContainerSpec& spec, absl::string_view name, int64_t otherwise) {
-  int64_t value = otherwise;
+// A variable of its environment; "" where it is not there.
+std::string TextOf(const node::ContainerSpec& spec, absl::string_view name) {
   for (const std::string& each : spec.env) {
     absl::string_view text = each;
     if (absl::ConsumePrefix(&text, name) && absl::ConsumePrefix(&text, "=")) {
-      (void)absl::SimpleAtoi(text, &value);
+      return std::string(text);
     }
   }
-  return value;
+  return "";
+}
+
+// A number that the pod's template asks of its container: "RUN=20".
+int64_t Asked(const node::ContainerSpec& spec, absl::string_view name, int64_t otherwise) {
+  int64_t value = 0;
+  return absl::SimpleAtoi(TextOf(spec, name), &value) ? value : otherwise;
 }
 
 }  // namespace
@@ -159,9 +165,17 @@ void Machine::Started(const node::ContainerSpec& spec, const node::SandboxSpec& 
   Running& now = running_[{spec.pod_uid, spec.name}];
   now.number = ++last_number_;
   now.stopping = false;
-  now.fact = {node_,     spec.pod_uid,     sandbox.name_space,          sandbox.name,
-              spec.name, spec.attempt,     !sandbox.lease_file.empty(), true,
-              0,         EndCause::kItself};
+  now.fact = {node_,
+              spec.pod_uid,
+              sandbox.name_space,
+              sandbox.name,
+              spec.name,
+              spec.attempt,
+              !sandbox.lease_file.empty(),
+              TextOf(spec, kSetting),
+              true,
+              0,
+              EndCause::kItself};
   tell_(now.fact);
   Behave(spec, now.number);
 }

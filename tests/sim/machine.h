@@ -33,6 +33,7 @@ struct ContainerFact {
   std::string container;
   int32_t attempt = 0;
   bool exists_once = false;  // ends with the node's lease
+  std::string setting;       // what it was told of the ConfigMap
   bool started = false;      // else it ended:
   int exit_code = 0;
   EndCause cause = EndCause::kItself;

@@ -16,6 +16,7 @@ v1::Node FactsOf(const std::string& name, int number) {
   v1::Node node;
   node.mutable_metadata()->set_name(name);
   (*node.mutable_metadata()->mutable_labels())["zone"] = absl::StrCat("z", number % 3);
+  (*node.mutable_metadata()->mutable_labels())["kubernetes.io/hostname"] = name;
   v1::NodeStatus* status = node.mutable_status();
   for (auto* amounts : {status->mutable_capacity(), status->mutable_allocatable()}) {
     (*amounts)["cpu"] = "4";

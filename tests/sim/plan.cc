@@ -1,32 +1,72 @@
 #include "tests/sim/plan.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace cluster::sim {
 namespace {
 
 constexpr Nanos kTrouble = 12 * kMinute;
-// Longest back-off of a container that fails, of a Job that fails, and what follows from it.
-constexpr Nanos kRecovery = 25 * kMinute;
+constexpr Nanos kRecovery = 5 * kMinute;
+constexpr Nanos kFine = 5 * kMinute;
+// Longest back-off of a container that fails, of a Job that fails, a rollout that is given up, and
+// what follows from them.
+constexpr Nanos kEnd = 20 * kMinute;
+constexpr Nanos kEpisode = kTrouble + kRecovery + kFine + kEnd;
 
-struct Weight {
+struct What {
   ActionKind kind;
-  int users;  // of a hundred wishes
+  int weight;  // among wishes; 0: a fault
+  const char* name;
 };
 
-constexpr Weight kWishes[] = {
-    {ActionKind::kApplyDeployment, 20}, {ActionKind::kApplyStatefulSet, 14},
-    {ActionKind::kApplyDaemonSet, 7},   {ActionKind::kApplyJob, 8},
-    {ActionKind::kApplyCronJob, 6},     {ActionKind::kApplyBudget, 5},
-    {ActionKind::kScale, 12},           {ActionKind::kUndo, 4},
-    {ActionKind::kDeleteWorkload, 6},   {ActionKind::kDeletePod, 8},
-    {ActionKind::kEvictPod, 6},         {ActionKind::kDrain, 4},
+// In the order of ActionKind.
+constexpr What kWhat[] = {
+    {ActionKind::kApplyDeployment, 22, "apply a Deployment"},
+    {ActionKind::kApplyStatefulSet, 14, "apply a StatefulSet"},
+    {ActionKind::kApplyDaemonSet, 7, "apply a DaemonSet"},
+    {ActionKind::kApplyJob, 9, "apply a Job"},
+    {ActionKind::kApplyCronJob, 6, "apply a CronJob"},
+    {ActionKind::kApplyBudget, 6, "apply a PodDisruptionBudget"},
+    {ActionKind::kScale, 12, "scale"},
+    {ActionKind::kUndo, 5, "undo a rollout"},
+    {ActionKind::kDeleteWorkload, 6, "delete a workload"},
+    {ActionKind::kDeletePod, 8, "delete a pod"},
+    {ActionKind::kEvictPod, 7, "evict pods"},
+    {ActionKind::kDrain, 4, "drain a node"},
+    {ActionKind::kConfigure, 6, "change a ConfigMap"},
+    {ActionKind::kPauseRollout, 4, "pause a rollout"},
+    {ActionKind::kRestartRollout, 2, "restart a rollout"},
+    {ActionKind::kTaint, 4, "taint a node"},
+    {ActionKind::kAutoscale, 3, "apply a HorizontalPodAutoscaler"},
+    {ActionKind::kLoad, 4, "change the load"},
+    {ActionKind::kGuests, 6, "apply into another namespace"},
+    {ActionKind::kDeleteNamespace, 2, "delete a namespace"},
+    {ActionKind::kSuspendJob, 3, "suspend a Job"},
+    {ActionKind::kDeleteNode, 2, "delete a node"},
+    {ActionKind::kPartition, 0, "partition"},
+    {ActionKind::kBadNetwork, 0, "bad network"},
+    {ActionKind::kCrashAgent, 0, "kill an agent"},
+    {ActionKind::kCrashAgentAtStep, 0, "kill an agent at a step"},
+    {ActionKind::kPauseAgent, 0, "pause an agent"},
+    {ActionKind::kPowerCut, 0, "cut a node's power"},
+    {ActionKind::kCrashController, 0, "kill the controller"},
+    {ActionKind::kCrashControllerAtStep, 0, "kill the controller at a step"},
+    {ActionKind::kPauseController, 0, "pause the controller"},
+    {ActionKind::kBadStore, 0, "bad store"},
+    {ActionKind::kClockStep, 0, "step a clock"},
+    {ActionKind::kContainerEnds, 0, "end a container"},
+    {ActionKind::kBadMachine, 0, "bad machine"},
+    {ActionKind::kMassLoss, 0, "lose many nodes"},
 };
+static_assert(std::size(kWhat) == kActionKinds);
 
 ActionKind Wish(Random* random) {
-  auto left = static_cast<int>(random->Below(100));
-  for (const Weight& each : kWishes) {
-    if ((left -= each.users) < 0) return each.kind;
+  uint64_t all = 0;
+  for (const What& each : kWhat) all += static_cast<uint64_t>(each.weight);
+  auto left = static_cast<int>(random->Below(all));
+  for (const What& each : kWhat) {
+    if ((left -= each.weight) < 0) return each.kind;
   }
   return ActionKind::kScale;
 }
@@ -67,61 +107,9 @@ Climate MakeClimate(int nodes, Random* random) {
 
 }  // namespace
 
-const char* NameOf(ActionKind kind) {
-  switch (kind) {
-    case ActionKind::kApplyDeployment:
-      return "apply a Deployment";
-    case ActionKind::kApplyStatefulSet:
-      return "apply a StatefulSet";
-    case ActionKind::kApplyDaemonSet:
-      return "apply a DaemonSet";
-    case ActionKind::kApplyJob:
-      return "apply a Job";
-    case ActionKind::kApplyCronJob:
-      return "apply a CronJob";
-    case ActionKind::kApplyBudget:
-      return "apply a PodDisruptionBudget";
-    case ActionKind::kScale:
-      return "scale";
-    case ActionKind::kUndo:
-      return "undo a rollout";
-    case ActionKind::kDeleteWorkload:
-      return "delete a workload";
-    case ActionKind::kDeletePod:
-      return "delete a pod";
-    case ActionKind::kEvictPod:
-      return "evict a pod";
-    case ActionKind::kDrain:
-      return "drain a node";
-    case ActionKind::kPartition:
-      return "partition";
-    case ActionKind::kBadNetwork:
-      return "bad network";
-    case ActionKind::kCrashAgent:
-      return "kill an agent";
-    case ActionKind::kCrashAgentAtStep:
-      return "kill an agent at a step";
-    case ActionKind::kPauseAgent:
-      return "pause an agent";
-    case ActionKind::kPowerCut:
-      return "cut a node's power";
-    case ActionKind::kCrashController:
-      return "kill the controller";
-    case ActionKind::kCrashControllerAtStep:
-      return "kill the controller at a step";
-    case ActionKind::kPauseController:
-      return "pause the controller";
-    case ActionKind::kBadStore:
-      return "bad store";
-    case ActionKind::kClockStep:
-      return "step a clock";
-    case ActionKind::kContainerEnds:
-      return "end a container";
-    case ActionKind::kBadMachine:
-      return "bad machine";
-  }
-  return "";
-}
+const char* NameOf(ActionKind kind) { return kWhat[static_cast<size_t>(kind)].name; }
+
+bool IsFault(ActionKind kind) { return kWhat[static_cast<size_t>(kind)].weight == 0; }
 
 Plan MakePlan(uint64_t seed, int hours, int nodes) {
   Random random(seed ^ 0x5eed5eed5eed5eedULL);
@@ -131,8 +119,13 @@ Plan MakePlan(uint64_t seed, int hours, int nodes) {
   plan.end = hours * kHour;
   const auto first_fault = static_cast<int>(ActionKind::kPartition);
   Nanos begin = kMinute;
-  while (begin + kTrouble + kRecovery < plan.end) {
-    Episode episode{begin, begin + kTrouble, begin + kTrouble + kRecovery};
+  while (begin + kEpisode < plan.end) {
+    Episode episode;
+    episode.begin = begin;
+    episode.calm = begin + kTrouble;
+    episode.fine = episode.calm + kRecovery;
+    episode.still = episode.fine + kFine;
+    episode.rest = begin + kEpisode;
     // Each episode has some kinds of faults, none of the others.
     std::vector<ActionKind> kinds;
     for (int kind = first_fault; kind < kActionKinds; ++kind) {
@@ -157,8 +150,12 @@ Plan MakePlan(uint64_t seed, int hours, int nodes) {
     }
     // It harms nothing by itself.
     if (random.Chance(0.4)) plan.actions.push_back({when(), ActionKind::kClockStep, random.Next()});
+    for (auto more = random.Below(7); more > 0; --more) {
+      const ActionKind kind = Wish(&random);
+      plan.actions.push_back({random.Between(episode.fine, episode.still), kind, random.Next()});
+    }
     plan.episodes.push_back(episode);
-    begin = episode.rest + random.Between(kMinute, 10 * kHour);
+    begin = episode.rest + random.Between(kMinute, 14 * kHour);
   }
   std::sort(plan.actions.begin(), plan.actions.end(),
             [](const Action& a, const Action& b) { return a.at < b.at; });

@@ -24,6 +24,16 @@ enum class ActionKind {
   kDeletePod,
   kEvictPod,
   kDrain,
+  kConfigure,
+  kPauseRollout,
+  kRestartRollout,
+  kTaint,
+  kAutoscale,
+  kLoad,
+  kGuests,
+  kDeleteNamespace,
+  kSuspendJob,
+  kDeleteNode,
   // Faults.
   kPartition,
   kBadNetwork,
@@ -38,10 +48,12 @@ enum class ActionKind {
   kClockStep,
   kContainerEnds,
   kBadMachine,
+  kMassLoss,
 };
-constexpr int kActionKinds = static_cast<int>(ActionKind::kBadMachine) + 1;
+constexpr int kActionKinds = static_cast<int>(ActionKind::kMassLoss) + 1;
 
 const char* NameOf(ActionKind kind);
+bool IsFault(ActionKind kind);
 
 // Carried out at `at` on what is there then, with chances of its own: taking out another action
 // changes this one as little as can be.
@@ -51,11 +63,14 @@ struct Action {
   uint64_t draw = 0;
 };
 
-// Some minutes of trouble; then time to recover from it; then a look; then nothing.
+// Some minutes of trouble; then time to recover from it; some minutes in which users go on and
+// nothing fails; time for that to be done; then a look; then nothing.
 struct Episode {
   Nanos begin = 0;
-  Nanos calm = 0;  // no faults from here on
-  Nanos rest = 0;  // all is as users want it by now
+  Nanos calm = 0;   // no faults from here on
+  Nanos fine = 0;   // and what they did is over
+  Nanos still = 0;  // users want nothing new from here on
+  Nanos rest = 0;   // all is as users want it by now
 };
 
 struct Plan {

@@ -5,7 +5,6 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 
 #include "tests/sim/actions.h"
 
@@ -15,18 +14,15 @@ namespace {
 // A controller that was paused does by then what users asked of it before.
 constexpr Nanos kSettling = 2 * kMinute;
 
-std::string Clock(Nanos at) {
-  return absl::StrFormat("%02d:%02d:%06.3f", at / kHour, at / kMinute % 60,
-                         static_cast<double>(at % kMinute) / 1e9);
-}
-
 }  // namespace
 
 Outcome RunPlan(const Plan& plan, const std::string& directory, bool trace,
-                const MakeCheckers& checkers) {
+                const MakeCheckers& checkers, const std::string& show) {
   World world(plan.seed, plan.climate, directory, checkers);
   world.set_trace(trace);
+  world.Show(show);
   Actions actions(&world);
+  world.time()->At(kSecond, nullptr, [&actions] { actions.Begin(); });
   for (const Action& action : plan.actions) {
     world.time()->At(action.at, nullptr, [&actions, action] { actions.Do(action); });
   }
@@ -35,8 +31,18 @@ Outcome RunPlan(const Plan& plan, const std::string& directory, bool trace,
       world.Tell("* calm");
       world.Calm();
     });
+    world.time()->At(episode.begin, nullptr, [&] {
+      world.SetFine(false);
+      world.SetQuiet(false);
+    });
     world.time()->At(episode.calm + kSettling, nullptr, [&] { actions.Settle(); });
-    world.time()->At(episode.rest, nullptr, [&] { world.CheckRest(); });
+    world.time()->At(episode.fine, nullptr, [&] { world.SetFine(true); });
+    world.time()->At(episode.still, nullptr, [&] { actions.Finish(); });
+    world.time()->At(episode.rest, nullptr, [&] {
+      world.CheckRest();
+      world.SetQuiet(true);
+      actions.Leave();
+    });
   }
   world.RunTo(plan.end);
   return {world.hash(), world.time()->steps(), world.disk()->CurrentRev(),
@@ -72,18 +78,6 @@ Plan Shrink(const Plan& plan, const Violation& violation, const std::string& dir
     if (chunk <= 1) break;
   }
   return best;
-}
-
-std::string Describe(const Plan& plan) {
-  const controller::SessionOptions& sessions = plan.climate.controller.sessions;
-  std::string text = absl::StrCat("seed ", plan.seed, ": ", plan.climate.nodes, " nodes, beat ",
-                                  absl::FormatDuration(sessions.beat), ", loop ",
-                                  absl::FormatDuration(plan.climate.controller.loop.period), ", ",
-                                  plan.actions.size(), " actions\n");
-  for (const Action& action : plan.actions) {
-    absl::StrAppend(&text, "  ", Clock(action.at), " ", NameOf(action.kind), "\n");
-  }
-  return text;
 }
 
 std::string WorldDirectory(int number) {

@@ -21,15 +21,13 @@ struct Outcome {
 using MakeCheckers = std::function<Checkers(World*)>;
 
 // `directory` is the run's own while it runs.
+// `show`: with trace, objects with this in their keys are told whole; "" = none.
 Outcome RunPlan(const Plan& plan, const std::string& directory, bool trace = false,
-                const MakeCheckers& checkers = AllCheckers);
+                const MakeCheckers& checkers = AllCheckers, const std::string& show = "");
 
 // A shorter plan that fails in the same checker, found in at most `runs` runs.
 Plan Shrink(const Plan& plan, const Violation& violation, const std::string& directory, int runs,
             const MakeCheckers& checkers = AllCheckers);
-
-// For people: what the cluster is like, and its history.
-std::string Describe(const Plan& plan);
 
 // A directory in memory, or else among the temporary ones, for this process alone.
 std::string WorldDirectory(int number);

@@ -4,10 +4,13 @@
 
 #include "absl/strings/str_cat.h"
 
+#include "base/status.h"
 #include "controller/api/apply.h"
 #include "controller/api/edits.h"
 #include "controller/api/eviction.h"
+#include "controller/api/lookup.h"
 #include "controller/api/removal.h"
+#include "proto/schema/kinds.h"
 
 namespace cluster::sim {
 namespace {
@@ -21,6 +24,14 @@ absl::StatusOr<store::Txn> TxnOf(absl::StatusOr<Planned> planned) {
   return std::move(planned->txn);
 }
 
+absl::StatusOr<store::Txn> PlanOf(Controller* controller, const v1::ApplyRequest& request,
+                                  const std::string& write_id) {
+  // One plan at a time here: what is reserved for services need not outlive it.
+  controller::AddressBook addresses(controller->cache(), {});
+  return TxnOf(controller::PlanApply(*controller->cache(), &addresses, request, write_id,
+                                     controller->clock()->Now()));
+}
+
 }  // namespace
 
 struct Users::Call {
@@ -28,12 +39,14 @@ struct Users::Call {
   std::string write_id;
   Plan plan;
   int tries = 0;
+  bool again = false;
   bool wrote = false;
   bool over = false;
 };
 
-void Users::Ask(const std::string& what, Plan plan) {
+void Users::Ask(const std::string& what, Plan plan, bool again) {
   auto call = std::make_shared<Call>();
+  call->again = again;
   call->what = what;
   call->plan = std::move(plan);
   for (int i = 0; i < 16; ++i) {
@@ -63,7 +76,7 @@ void Users::Send(std::shared_ptr<Call> call) {
       // Some answers are lost on their way.
       if (world->random()->Chance(0.02)) return;
       call->over = !absl::IsUnavailable(status) && !absl::IsUnknown(status) &&
-                   !absl::IsResourceExhausted(status);
+                   !absl::IsResourceExhausted(status) && !(call->again && absl::IsAborted(status));
       if (!call->over) return;
       world->Tell(absl::StrCat("user: ", call->what, " -> ", status.ToString()));
       world->Answered({call->write_id, call->what, status.ok(), call->wrote, rev});
@@ -77,17 +90,48 @@ void Users::Apply(v1::Object object) {
   auto request = std::make_shared<v1::ApplyRequest>();
   *request->add_objects() = std::move(object);
   Ask(what, [request](Controller* controller, const std::string& write_id) {
-    // Users of this world make no services: what is reserved for them need not outlive the plan.
-    controller::AddressBook addresses(controller->cache(), {});
-    return TxnOf(controller::PlanApply(*controller->cache(), &addresses, *request, write_id,
-                                       controller->clock()->Now()));
+    return PlanOf(controller, *request, write_id);
   });
+}
+
+void Users::Change(const std::string& kind, const std::string& name, const std::string& what,
+                   std::function<void(v1::Object*)> change) {
+  const bool namespaced = FindKind(kind)->namespaced;
+  const auto plan = [kind, name, namespaced, change = std::move(change)](
+                        Controller* controller,
+                        const std::string& write_id) -> absl::StatusOr<store::Txn> {
+    ASSIGN_OR_RETURN(
+        const EntryPtr entry,
+        controller::FindObject(*controller->cache(), kind, namespaced ? "default" : "", name));
+    v1::ApplyRequest request;
+    *request.add_objects() = entry->object;
+    MutableMeta(request.mutable_objects(0))->set_resource_version(absl::StrCat(entry->mod_rev));
+    change(request.mutable_objects(0));
+    return PlanOf(controller, request, write_id);
+  };
+  Ask(absl::StrCat(what, " ", kind, " ", name), plan, true);
+}
+
+void Users::Rollout(const std::string& name, v1::RolloutAction action) {
+  v1::RolloutRequest request;
+  request.set_kind("Deployment");
+  request.set_namespace_("default");
+  request.set_name(name);
+  request.set_action(action);
+  Ask(absl::StrCat(action == v1::ROLLOUT_ACTION_PAUSE    ? "pause "
+                   : action == v1::ROLLOUT_ACTION_RESUME ? "resume "
+                                                         : "restart ",
+                   name),
+      [request](Controller* controller, const std::string&) {
+        return TxnOf(
+            controller::PlanRolloutEdit(*controller->cache(), request, controller->clock()->Now()));
+      });
 }
 
 void Users::Delete(const std::string& kind, const std::string& name, std::optional<int64_t> grace) {
   v1::DeleteRequest request;
   request.set_kind(kind);
-  request.set_namespace_("default");
+  if (FindKind(kind)->namespaced) request.set_namespace_("default");
   request.set_name(name);
   if (grace.has_value()) request.set_grace_period_seconds(*grace);
   Ask(absl::StrCat("delete ", kind, " ", name),

@@ -22,12 +22,18 @@ class Users {
   void Undo(const std::string& kind, const std::string& name);
   void Evict(const std::string& pod);
   void Cordon(const std::string& node, bool unschedulable);
+  // Of a Deployment.
+  void Rollout(const std::string& name, v1::RolloutAction action);
+  // Reads it, changes it, and replaces it if nobody else did meanwhile: else again.
+  void Change(const std::string& kind, const std::string& name, const std::string& what,
+              std::function<void(v1::Object*)> change);
 
  private:
   // Plans the write on the controller that runs then.
   using Plan = std::function<absl::StatusOr<store::Txn>(Controller*, const std::string& write_id)>;
   struct Call;
-  void Ask(const std::string& what, Plan plan);
+  // `again`: also where somebody else has changed it meanwhile.
+  void Ask(const std::string& what, Plan plan, bool again = false);
   void Send(std::shared_ptr<Call> call);
 
   World* const world_;

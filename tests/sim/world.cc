@@ -4,11 +4,13 @@
 #include <iostream>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 #include "controller/object/object_fields.h"
 #include "proto/schema/kinds.h"
+#include "proto/schema/printer.h"
 #include "proto/schema/system_priorities.h"
 #include "proto/validate/validate.h"
 
@@ -149,6 +151,8 @@ void World::OnCommit(const Commit& commit) {
                         : change.before == nullptr ? "create "
                                                    : "put ",
                         entry.key));
+      if (!show_.empty() && absl::StrContains(entry.key, show_))
+        Tell(PrintJson(ToJson(entry.object)));
     }
   }
   for (const auto& checker : checkers_) checker->OnCommit(commit);
@@ -192,6 +196,9 @@ void World::StartController() {
   parts.disk = disk_.get();
   parts.weather = &weather_;
   parts.network = &network_;
+  parts.usage = [this] { return LookAtUsage(); };
+  // Seldom where nothing happens anyway: most hours are such.
+  parts.usage_period = [this] { return (quiet_ ? 600 : 15) * kSecond; };
   parts.fail = [this](const std::string& what) { Fail("controller", what); };
   ControllerOptions options = climate_.controller;
   options.loop.seed = random_.Next();
@@ -202,6 +209,30 @@ void World::StartController() {
   }
   controller_ = std::move(made).value();
   Tell(absl::StrCat("controller ", term_, " runs"));
+}
+
+// Each pod of the app takes its part; what runs where nobody answers is not seen.
+controller::UsageSample World::LookAtUsage() {
+  controller::UsageSample sample;
+  std::vector<std::string> uids;
+  for (const auto& node : nodes_) {
+    for (const auto& [id, running] : node->machine()->running()) {
+      const EntryPtr entry = truth_.view().FindUid(id.first);
+      if (entry == nullptr || !entry->object.has_pod()) continue;
+      const auto& labels = Meta(entry->object).labels();
+      const auto app = labels.find("app");
+      if (app == labels.end() || app->second != "web") continue;
+      uids.push_back(id.first);
+      if (node->agent() == nullptr || !network_.link(node->name())->up) continue;
+      sample.pods[id.first].window = absl::Seconds(15);
+      sample.pods[id.first].at = controller_clock_.Now();
+    }
+  }
+  for (auto& [uid, usage] : sample.pods) {
+    usage.cpu_milli = load_ / static_cast<int64_t>(uids.size());
+    usage.memory_bytes = 1 << 20;
+  }
+  return sample;
 }
 
 void World::CrashController() {

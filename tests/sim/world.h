@@ -62,6 +62,13 @@ class World {
   // When Calm was called last; before any: 0.
   Nanos calm_since() const { return calm_since_; }
 
+  // Nothing fails, and nothing that failed before has an effect any more: what a controller acts
+  // on is new.
+  void SetFine(bool fine) { fine_ = fine; }
+  bool fine() const { return fine_; }
+  // Until the next episode nobody wants anything, and nothing fails.
+  void SetQuiet(bool quiet) { quiet_ = quiet; }
+
   // Everything was calm for long enough.
   void CheckRest();
 
@@ -89,9 +96,15 @@ class World {
     return found == asked_.end() ? "" : found->second;
   }
 
+  // What all pods of the app "web" use together from now on, in thousandths of a core.
+  void SetLoad(int milli) { load_ = milli; }
+  int load() const { return load_; }
+
   // A line of what happened, for people; kept when `trace` is on.
   void Tell(const std::string& line);
   void set_trace(bool trace) { trace_ = trace; }
+  // Objects whose keys contain this are told whole.
+  void Show(std::string part) { show_ = std::move(part); }
   bool trace() const { return trace_; }
 
  private:
@@ -101,6 +114,7 @@ class World {
   void Reap();
   void ControllerStep();
   void OnCommit(const Commit& commit);
+  controller::UsageSample LookAtUsage();
 
   const Climate climate_;
   const std::string directory_;
@@ -122,7 +136,11 @@ class World {
   std::map<std::string, std::string> asked_;
   std::optional<Violation> violation_;
   bool trace_ = false;
+  std::string show_;  // "" = none
   Nanos calm_since_ = 0;
+  bool fine_ = false;
+  bool quiet_ = false;
+  int load_ = 100;
   int64_t busy_minute_ = 0;
   int64_t busy_since_ = 0;  // steps before that minute
 };

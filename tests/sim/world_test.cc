@@ -28,7 +28,9 @@ DeploymentRun RunDeployment(uint64_t seed) {
   World world(seed, climate, Directory(), AllCheckers);
   Users users(&world);
   world.RunTo(5 * kSecond);
-  users.Apply(DeploymentOf("web", 4, "1", "0", {}));
+  v1::Object deployment = DeploymentOf("web", 4, "1", "0");
+  Fill("web", {}, deployment.mutable_deployment()->mutable_spec()->mutable_template_());
+  users.Apply(std::move(deployment));
   world.RunTo(2 * kMinute);
   DeploymentRun outcome;
   outcome.hash = world.hash();

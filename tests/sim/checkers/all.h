@@ -18,6 +18,11 @@ std::unique_ptr<Checker> Drains(World* world);         // out of the routes befo
 std::unique_ptr<Checker> Jobs(World* world);           // what Jobs count
 std::unique_ptr<Checker> CronJobs(World* world);       // one Job for each time
 std::unique_ptr<Checker> Sets(World* world);           // order, one per node
+std::unique_ptr<Checker> Places(World* world);         // taints, neighbours, ports, preemption
+std::unique_ptr<Checker> Namespaces(World* world);     // and their quotas
+std::unique_ptr<Checker> Revisions(World* world);      // automatic rollback, data of revisions
+std::unique_ptr<Checker> Autoscale(World* world);      // replicas after the load
+std::unique_ptr<Checker> Brake(World* world);          // I13: many lost at once
 std::unique_ptr<Checker> CleanReturns(World* world);   // of nodes that were lost
 std::unique_ptr<Checker> NoIdleWork(World* world);     // no write and no message for nothing
 std::unique_ptr<Checker> NoGap(World* world);          // watches

@@ -112,10 +112,11 @@ class CronJobsChecker : public Checker {
     if (spec.suspend()) Fail(entry.key + " is made, and its CronJob is suspended");
     // By the clock, which may have been set anew since the controller looked at it.
     const int64_t now = world_->now() / kSecond + *base_;
-    if (run > now + ahead_.Highest(world_->now()) + 1) {
+    if (run > now + ahead_.Highest(SeenSince(*world_)) + 1) {
       Fail(absl::StrCat(entry.key, " is made ", run - now, " s before its time"));
     }
-    const int64_t earliest = now + ahead_.Lowest(world_->now()) - kMemory / kSecond;
+    const Nanos since = SeenSince(*world_);
+    const int64_t earliest = now + ahead_.Lowest(since) - (world_->now() - since) / kSecond;
     if (spec.has_starting_deadline_seconds() && run < earliest - spec.starting_deadline_seconds()) {
       Fail(absl::StrCat(entry.key, " is made ", now - run, " s after its time"));
     }

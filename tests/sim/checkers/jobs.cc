@@ -39,7 +39,24 @@ class JobsChecker : public Checker {
       if (change.before == nullptr && change.after->object.has_pod()) CheckBirth(*change.after);
     }
     for (const Change& change : commit.changes) {
-      if (change.after != nullptr && change.after->object.has_job()) CheckJob(change);
+      if (change.after == nullptr) continue;
+      if (change.after->object.has_pod()) NoteSpoiled(change.after->object.pod());
+      if (change.after->object.has_job()) CheckJob(change);
+    }
+  }
+
+  void OnRest() override {
+    for (const auto& [key, entry] : truth().All(v1::Object::kJob)) {
+      const v1::Job& job = entry->object.job();
+      const auto finished = finished_.find(job.metadata().uid());
+      if (finished == finished_.end() || !job.spec().has_ttl_seconds_after_finished()) continue;
+      // The end of another may lie ahead of a clock that was set back.
+      if (!ended_fine_.contains(job.metadata().uid())) continue;
+      const Nanos age = world_->now() - finished->second;
+      if (age > (job.spec().ttl_seconds_after_finished() + 60) * kSecond) {
+        Fail(absl::StrCat(key, " has ended ", age / kSecond, " s ago, and was to be kept for ",
+                          job.spec().ttl_seconds_after_finished(), " s"));
+      }
     }
   }
 
@@ -65,7 +82,11 @@ class JobsChecker : public Checker {
   void CheckJob(const Change& change) {
     const v1::Job& job = change.after->object.job();
     const std::string& uid = job.metadata().uid();
-    parallelism_[uid].Set(world_->now(), job.spec().parallelism());
+    parallelism_[uid].Set(world_->now(), job.spec().suspend() ? 0 : job.spec().parallelism());
+    if (job.spec().suspend()) suspended_.insert(uid);
+    if (IsFinished(job)) finished_.try_emplace(uid, world_->now());
+    if (IsFinished(job) && world_->fine()) ended_fine_.insert(uid);
+    if (Holds(job.status().conditions(), "Complete")) CheckComplete(job);
     const int succeeded = job.status().succeeded();
     if (job.spec().completions() > 0 && succeeded > job.spec().completions()) {
       Fail(absl::StrCat(job.metadata().name(), " counts ", succeeded, " successes of ",
@@ -90,21 +111,60 @@ class JobsChecker : public Checker {
     }
   }
 
+  // It was not to fail: not for its deadline, nor for a pod that ended as none may.
+  void CheckComplete(const v1::Job& job) {
+    const std::string& uid = job.metadata().uid();
+    const Nanos since = SeenSince(*world_);
+    const auto begun = begun_.find(uid);
+    const Nanos most = job.spec().active_deadline_seconds() * kSecond;
+    if (begun != begun_.end() && job.spec().has_active_deadline_seconds() &&
+        !suspended_.contains(uid) && world_->fine() && finished_.at(uid) == world_->now() &&
+        begun->second + most < since) {
+      Fail(absl::StrCat(job.metadata().name(), " is complete ",
+                        (world_->now() - begun->second) / kSecond, " s after it began, and had ",
+                        job.spec().active_deadline_seconds(), " s"));
+    }
+    const auto spoiled = spoiled_.find(uid);
+    if (spoiled != spoiled_.end() && finished_.at(uid) == world_->now() &&
+        spoiled->second < since) {
+      Fail(absl::StrCat(job.metadata().name(), " is complete, though a pod ended as none may"));
+    }
+  }
+
+  // Ended by itself with the code that its Job's policy names.
+  void NoteSpoiled(const v1::Pod& pod) {
+    const v1::OwnerReference* owner = OwnerOf(pod.metadata(), "Job");
+    const EntryPtr job = owner == nullptr ? nullptr : truth().FindUid(owner->uid());
+    if (job == nullptr || !job->object.job().spec().has_pod_failure_policy()) return;
+    if (IsGoing(pod.metadata()) || pod.status().phase() != v1::POD_PHASE_FAILED) return;
+    for (const v1::ContainerStatus& container : pod.status().container_statuses()) {
+      if (container.state().terminated().exit_code() == 1) {
+        spoiled_.try_emplace(owner->uid(), world_->now());
+      }
+    }
+  }
+
   void CheckBirth(const Entry& entry) {
     const v1::OwnerReference* owner = OwnerOf(Meta(entry.object), "Job");
     if (owner == nullptr) return;
+    begun_.try_emplace(owner->uid(), world_->now());
     const auto found = parallelism_.find(owner->uid());
     if (found == parallelism_.end()) return;
     int active = 0;
     for (const EntryPtr& pod : truth().OwnedBy(v1::Object::kPod, owner->uid())) {
       if (IsActive(pod->object.pod())) ++active;
     }
-    if (active > found->second.Highest(world_->now())) {
+    if (active > found->second.Highest(SeenSince(*world_))) {
       Fail(absl::StrCat(owner->name(), " has ", active, " pods at a time, and may have ",
-                        found->second.Highest(world_->now())));
+                        found->second.Highest(SeenSince(*world_))));
     }
   }
 
+  std::map<std::string, Nanos> finished_;            // when, by uid
+  std::map<std::string, Nanos> begun_;               // its first pod, by uid
+  std::map<std::string, Nanos> spoiled_;             // its first pod that ended so, by uid
+  std::set<std::string> ended_fine_;                 // while nothing failed, by uid
+  std::set<std::string> suspended_;                  // once, by uid
   std::map<std::string, Counted> counted_;           // by uid of the Job
   std::map<std::string, RecentNumber> parallelism_;  // by uid of the Job
 };

@@ -17,6 +17,11 @@ bool IsReady(const v1::Pod& pod);
 bool IsFinished(const v1::Job& job);  // Complete or Failed
 // nullptr: it has none, or one of another kind.
 const v1::OwnerReference* OwnerOf(const v1::ObjectMeta& meta, absl::string_view kind);
+std::string AppOf(const v1::Pod& pod);  // its label
+// Reason of its condition DisruptionTarget; "" = it has none.
+std::string DisruptionOf(const v1::Pod& pod);
+// No rule about neighbours keeps the pod from the node: one on a node, spread over zones.
+bool IsPlaceFree(const View& view, const v1::Pod& pod, const v1::Node& node);
 // "2" or "25%" of `total`, rounded up or down.
 int Share(const std::string& text, int total, bool up);
 

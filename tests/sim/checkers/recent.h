@@ -1,5 +1,5 @@
 // What was so within the last minutes: a controller acts on what it has seen, which may be as old
-// as it was held up.
+// as it was held up. Where nothing fails that is some seconds.
 #pragma once
 
 #include <algorithm>
@@ -9,11 +9,19 @@
 #include <string>
 
 #include "tests/sim/timeline.h"
+#include "tests/sim/world.h"
 
 namespace cluster::sim {
 
 // Longer than any pause, partition from the store or start of a controller.
 inline constexpr Nanos kMemory = 5 * kMinute;
+// Longer than the store takes on the worst of ordinary days, and a pass.
+inline constexpr Nanos kFineMemory = 10 * kSecond;
+
+// Since when the controller of that world has seen what was so, at the latest.
+inline Nanos SeenSince(const World& world) {
+  return world.now() - (world.fine() ? kFineMemory : kMemory);
+}
 
 // A number over time.
 class RecentNumber {
@@ -25,20 +33,21 @@ class RecentNumber {
     while (values_.size() > 1 && values_[1].first < now - kMemory) values_.pop_front();
   }
   bool known() const { return !values_.empty(); }
-  int Lowest(Nanos now) const {
-    return Fold(now, [](int a, int b) { return std::min(a, b); });
+  // Of what it was since then.
+  int Lowest(Nanos since) const {
+    return Fold(since, [](int a, int b) { return std::min(a, b); });
   }
-  int Highest(Nanos now) const {
-    return Fold(now, [](int a, int b) { return std::max(a, b); });
+  int Highest(Nanos since) const {
+    return Fold(since, [](int a, int b) { return std::max(a, b); });
   }
 
  private:
   template <typename Better>
-  int Fold(Nanos now, Better better) const {
+  int Fold(Nanos since, Better better) const {
     int result = values_.back().second;
     for (auto it = values_.rbegin(); it != values_.rend(); ++it) {
       result = better(result, it->second);
-      if (it->first < now - kMemory) break;
+      if (it->first < since) break;
     }
     return result;
   }
@@ -52,14 +61,13 @@ class RecentSet {
   // Is true at this moment, or was until now.
   void Note(const std::string& name, Nanos now) { last_[name] = now; }
   void Erase(const std::string& name) { last_.erase(name); }
-  bool Has(const std::string& name, Nanos now) const {
+  bool Has(const std::string& name, Nanos since) const {
     const auto found = last_.find(name);
-    return found != last_.end() && found->second >= now - kMemory;
+    return found != last_.end() && found->second >= since;
   }
-  int Count(Nanos now) const {
-    return static_cast<int>(std::count_if(last_.begin(), last_.end(), [now](const auto& each) {
-      return each.second >= now - kMemory;
-    }));
+  int Count(Nanos since) const {
+    return static_cast<int>(std::count_if(
+        last_.begin(), last_.end(), [since](const auto& each) { return each.second >= since; }));
   }
   void Forget(Nanos now) {
     std::erase_if(last_, [now](const auto& each) { return each.second < now - kMemory; });

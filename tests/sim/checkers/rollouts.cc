@@ -36,19 +36,30 @@ class RolloutsChecker : public Checker {
     RecentNumber replicas;
     RecentNumber surge;        // pods
     RecentNumber unavailable;  // pods
+    RecentNumber recreate;     // 1: no new one before all old ones are gone
+    RecentNumber paused;       // 1: no new revision
+    RecentNumber min_ready;    // seconds
   };
 
   void NoteWanted(const v1::Deployment& deployment) {
     const v1::DeploymentSpec& spec = deployment.spec();
     const auto& rolling = spec.strategy().rolling_update();
-    const int surge = Share(rolling.max_surge(), spec.replicas(), true);
+    int surge = Share(rolling.max_surge(), spec.replicas(), true);
     int unavailable = Share(rolling.max_unavailable(), spec.replicas(), false);
     if (surge == 0 && unavailable == 0) unavailable = 1;
+    const bool recreate = spec.strategy().type() == v1::STRATEGY_TYPE_RECREATE;
+    if (recreate) {
+      surge = 0;
+      unavailable = spec.replicas();
+    }
     Wanted& wanted = wanted_[deployment.metadata().uid()];
     const Nanos now = world_->now();
     wanted.replicas.Set(now, spec.replicas());
     wanted.surge.Set(now, surge);
     wanted.unavailable.Set(now, unavailable);
+    wanted.recreate.Set(now, recreate ? 1 : 0);
+    wanted.paused.Set(now, spec.paused() ? 1 : 0);
+    wanted.min_ready.Set(now, spec.min_ready_seconds());
   }
 
   // The Deployment of a ReplicaSet's pod; "" = it has none.
@@ -64,12 +75,25 @@ class RolloutsChecker : public Checker {
     for (const EntryPtr& entry : {change.before, change.after}) {
       if (entry == nullptr) continue;
       const v1::Pod& pod = entry->object.pod();
-      if (IsReady(pod) && IsActive(pod)) available_.Note(pod.metadata().uid(), world_->now());
+      if (IsReady(pod) && IsActive(pod)) {
+        available_.Note(pod.metadata().uid(), world_->now());
+        ready_since_.try_emplace(pod.metadata().uid(), world_->now());
+      } else {
+        ready_since_.erase(pod.metadata().uid());
+      }
     }
   }
 
-  bool WasAvailable(const v1::Pod& pod) const {
-    return (IsReady(pod) && IsActive(pod)) || available_.Has(pod.metadata().uid(), world_->now());
+  // `min_ready`: seconds that it is ready before it counts.
+  bool WasAvailable(const v1::Pod& pod, int min_ready) const {
+    if (world_->fine() && min_ready > 0 && IsReady(pod)) {
+      const auto begin = ready_since_.find(pod.metadata().uid());
+      // Stamps are whole seconds, and it takes a while until they are seen.
+      const Nanos least = (min_ready - 3) * kSecond;
+      return begin != ready_since_.end() && world_->now() - begin->second >= least;
+    }
+    return (IsReady(pod) && IsActive(pod)) ||
+           available_.Has(pod.metadata().uid(), SeenSince(*world_));
   }
 
   // An available pod is taken away: enough of the others remain.
@@ -84,18 +108,28 @@ class RolloutsChecker : public Checker {
       return taken_by_users_[DeploymentOfPod(before)].Note(before.metadata().uid(), world_->now());
     }
     if (!gone && change.after->object.pod().status().reason() == "NodeLost") return;
+    const EntryPtr node = truth().Find(v1::Object::kNode, "", before.spec().node_name());
+    const bool others = !gone && !DisruptionOf(change.after->object.pod()).empty();
+    if (others || (gone && node == nullptr)) {
+      // The scheduler, a taint, a node that is no more: it may not have seen that either.
+      return taken_by_users_[DeploymentOfPod(before)].Note(before.metadata().uid(), world_->now());
+    }
     const std::string uid = DeploymentOfPod(before);
     const auto found = wanted_.find(uid);
     const EntryPtr deployment = uid.empty() ? nullptr : truth().FindUid(uid);
     if (found == wanted_.end() || deployment == nullptr || IsGoing(Meta(deployment->object)))
       return;
-    const Nanos now = world_->now();
-    const int least = found->second.replicas.Lowest(now) - found->second.unavailable.Highest(now);
-    int left = taken_by_users_[uid].Count(now);
+    const Nanos since = SeenSince(*world_);
+    const int least =
+        found->second.replicas.Lowest(since) - found->second.unavailable.Highest(since);
+    const int min_ready = found->second.min_ready.Lowest(since);
+    // One that does not count yet may go.
+    if (!WasAvailable(before, found->second.min_ready.Highest(since))) return;
+    int left = taken_by_users_[uid].Count(since);
     for (const EntryPtr& set : truth().OwnedBy(v1::Object::kReplicaSet, uid)) {
       for (const EntryPtr& entry : truth().OwnedBy(v1::Object::kPod, Meta(set->object).uid())) {
         const v1::Pod& pod = entry->object.pod();
-        if (!IsGoing(pod.metadata()) && WasAvailable(pod)) ++left;
+        if (!IsGoing(pod.metadata()) && WasAvailable(pod, min_ready)) ++left;
       }
     }
     if (left < least) {
@@ -112,15 +146,18 @@ class RolloutsChecker : public Checker {
     const int before =
         change.before == nullptr ? 0 : change.before->object.replica_set().spec().replicas();
     replicas_[after.metadata().uid()].Set(world_->now(), after.spec().replicas());
-    if (owner == nullptr || after.spec().replicas() <= before) return;
-    const auto found = wanted_.find(owner->uid());
+    const auto found = owner == nullptr ? wanted_.end() : wanted_.find(owner->uid());
     if (found == wanted_.end()) return;
+    if (change.before == nullptr && found->second.paused.Lowest(SeenSince(*world_)) == 1) {
+      Fail(absl::StrCat(change.after->key, " is made, and ", owner->name(), " is paused"));
+    }
+    if (after.spec().replicas() <= before) return;
     int all = 0;
     for (const EntryPtr& set : truth().OwnedBy(v1::Object::kReplicaSet, owner->uid())) {
       all += set->object.replica_set().spec().replicas();
     }
-    const Nanos now = world_->now();
-    const int most = found->second.replicas.Highest(now) + found->second.surge.Highest(now);
+    const Nanos since = SeenSince(*world_);
+    const int most = found->second.replicas.Highest(since) + found->second.surge.Highest(since);
     if (all > most) {
       Fail(absl::StrCat(owner->name(), " is given ", all, " pods, and may have ", most));
     }
@@ -134,12 +171,30 @@ class RolloutsChecker : public Checker {
     for (const EntryPtr& pod : truth().OwnedBy(v1::Object::kPod, owner->uid())) {
       if (IsActive(pod->object.pod())) ++active;
     }
-    const int most = found->second.Highest(world_->now());
+    const int most = found->second.Highest(SeenSince(*world_));
     if (active > most) {
       Fail(absl::StrCat(owner->name(), " has ", active, " pods, and is to have ", most));
     }
+    CheckRecreate(entry);
   }
 
+  // Those of every other revision are gone.
+  void CheckRecreate(const Entry& entry) {
+    const std::string uid = DeploymentOfPod(entry.object.pod());
+    const auto found = wanted_.find(uid);
+    if (found == wanted_.end() || found->second.recreate.Lowest(SeenSince(*world_)) == 0) return;
+    const std::string& own = OwnerOf(Meta(entry.object), "ReplicaSet")->uid();
+    for (const EntryPtr& set : truth().OwnedBy(v1::Object::kReplicaSet, uid)) {
+      if (Meta(set->object).uid() == own) continue;
+      for (const EntryPtr& pod : truth().OwnedBy(v1::Object::kPod, Meta(set->object).uid())) {
+        if (IsOver(pod->object.pod())) continue;
+        Fail(absl::StrCat(entry.key, " is made while ", pod->key,
+                          " is there, and strategy is Recreate"));
+      }
+    }
+  }
+
+  std::map<std::string, Nanos> ready_since_;         // by uid of the pod
   std::map<std::string, Wanted> wanted_;             // by uid of the Deployment
   std::map<std::string, RecentNumber> replicas_;     // by uid of the ReplicaSet
   std::map<std::string, RecentSet> taken_by_users_;  // uids of pods, by uid of the Deployment
