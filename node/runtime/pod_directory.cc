@@ -355,7 +355,9 @@ absl::StatusOr<SandboxSpec> DecodeSandbox(absl::string_view text) {
   // The library reports by exception only; none leaves this function.
   try {
     const json record = json::parse(text.begin(), text.end());
-    if (const int version = record.value("version", kSandboxVersion); version > kSandboxVersion) {
+    const auto format = record.find("version");
+    const int version = format == record.end() ? kSandboxVersion : WholeNumber<int>(*format);
+    if (version > kSandboxVersion) {
       return absl::FailedPreconditionError(
           absl::StrCat("its record is of format ", version, ", and this version reads ",
                        kSandboxVersion, "; start the version that made the pod"));
