@@ -40,7 +40,7 @@ void ApplyAll(const std::vector<std::string>& manifests) {
 
 void Taint(const std::string& node) {
   EXPECT_EQ(CtlOut({"taint", "node", node, "e2e/broken:NoExecute"}),
-            absl::StrCat("node/", node, " tainted\n"));
+            absl::StrCat("node/", node, " tainted"));
 }
 
 class SchedulingE2e : public testing::Test {
