@@ -53,7 +53,7 @@ const std::vector<Field>& Fields() {
       Integral("nodes", &Climate::nodes, Own),
       Integral("latency", &Climate::latency, Own),
       {"skew-millionths",
-       [](Climate climate) { return static_cast<int64_t>(climate.skew * 1e6 + 0.5); },
+       [](Climate climate) { return static_cast<int64_t>(Own(climate).skew * 1e6 + 0.5); },
        [](int64_t number, Climate* climate) { climate->skew = static_cast<double>(number) / 1e6; }},
       Time("pod-period", &Climate::pod_period, Own),
       Time("wall", &Climate::wall, Own),
