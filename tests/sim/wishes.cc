@@ -324,9 +324,10 @@ void Wishes::SettleDeployment(const Entry& entry) {
   const std::string& name = deployment.metadata().name();
   if (deployment.spec().paused()) users_.Rollout(name, v1::ROLLOUT_ACTION_RESUME);
   if (Serves(deployment.spec().template_())) return;
-  // A rollback is on its way. One that ends each time may have counted as complete for a moment.
+  // A rollback is on its way, as long as there is time for it. One that ends each time may have
+  // counted as complete for a moment.
   const bool ends = IsEnding(deployment.spec().template_());
-  if ((!ends || deployment.spec().min_ready_seconds() > 0) &&
+  if (!finishing_ && (!ends || deployment.spec().min_ready_seconds() > 0) &&
       HasGoodRevision(world_->truth().view(), deployment)) {
     return;
   }
@@ -351,7 +352,9 @@ void Wishes::Settle() {
 }
 
 void Wishes::Finish() {
+  finishing_ = true;
   Settle();
+  finishing_ = false;
   // Their checker wants to see them run undisturbed for a while.
   After(2 * kMinute, [this] {
     for (const auto& [key, entry] : world_->truth().view().All(v1::Object::kCronJob)) {

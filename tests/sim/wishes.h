@@ -62,6 +62,7 @@ class Wishes {
 
   World* const world_;
   Users users_;
+  bool finishing_ = false;
   int version_ = 1;
   int jobs_ = 0;
 };
